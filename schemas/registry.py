@@ -1,0 +1,61 @@
+"""What issuers and the registry hand each other, by file or over HTTP: enrolment, status orders.
+
+An issuer asks to be listed with a request that its new key signs; the registry answers with the
+certificate chain of that key and a block of status indices. Later the issuer orders changes of
+status, each order signed and numbered, so that the registry can apply it once and prove who asked.
+None of these documents says anything about a person.
+"""
+
+from pydantic import BaseModel, ConfigDict, Field
+
+ENROLMENT_REQUEST_TYP = "enrolment-request+jwt"
+STATUS_ORDER_TYP = "status-order+jwt"
+
+Index = int
+
+
+class _Document(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+
+class EnrolmentRequest(_Document):
+    """Payload of a JWS of type `enrolment-request+jwt`, signed by the key it carries."""
+
+    iss: str = Field(max_length=512, description="entity id: https URL, later `iss`")
+    iat: int = Field(ge=0, description="NumericDate of the request")
+    jwk: dict[str, str] = Field(description="the public key to be listed")
+    names: dict[str, str] = Field(description="name of the body by language tag")
+
+
+class StatusBlock(_Document):
+    """Indices of one list set aside for one issuer, in the order in which to use them."""
+
+    block: str = Field(max_length=64, description="identifier of the block")
+    uri: str = Field(max_length=2048, description="URI of the status list")
+    indices: list[Index] = Field(max_length=65536)
+
+
+class Enrolment(_Document):
+    """The registry's answer: everything an issuer needs besides the public trust data."""
+
+    entity_id: str
+    jurisdiction: str = Field(description="code of the jurisdiction, for example CN/4403")
+    root_s256: str = Field(description="SHA-256 (hex) of the jurisdiction's first root.json")
+    x5c: dict[str, list[str]] = Field(description="kid -> chain, leaf first, anchor left out")
+    blocks: list[StatusBlock]
+
+
+class StatusChange(_Document):
+    uri: str = Field(max_length=2048)
+    idx: int = Field(ge=0)
+    value: int = Field(ge=0, le=2, description="0 valid, 1 invalid, 2 suspended")
+
+
+class StatusOrder(_Document):
+    """Payload of a JWS of type `status-order+jwt`, signed by a listed key of the issuer."""
+
+    iss: str
+    jti: str = Field(max_length=64)
+    iat: int = Field(ge=0)
+    seq: int = Field(ge=1, description="rises by one with every order of this issuer")
+    changes: list[StatusChange] = Field(min_length=1, max_length=10_000)

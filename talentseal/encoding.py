@@ -1,0 +1,536 @@
+"""The one strict, bounded door: every hostile byte enters the project here.
+
+Each function turns bytes or text of unknown origin into a value that has exactly one spelling, or
+raises `InputError` with a stable code: `MALFORMED` for a broken rule, `TOO_LARGE` for a passed
+bound. Time and memory are bounded by the caps given; nothing is read twice and nothing is
+repaired. What the values mean (signatures, claims) is left to the modules above.
+
+Standards: base64url RFC 4648 §5, base45 RFC 9285, zlib RFC 1950, JSON RFC 8259 (as an I-JSON
+subset, RFC 7493), CBOR RFC 8949 with the deterministic encoding of §4.2.1, JCS RFC 8785.
+"""
+
+import binascii
+import json
+import re
+import struct
+import zlib
+from collections.abc import Callable
+from datetime import UTC, date, datetime, timedelta
+from functools import cache
+from typing import Any, NamedTuple, NoReturn
+
+import orjson
+
+from talentseal.errors import InputError
+
+# --- bounds ---------------------------------------------------------------------------------------
+
+MAX_SDJWT_BYTES = 64 * 1024  # a credential with 200 disclosures and a portrait stays below
+MAX_JWS_BYTES = 64 * 1024  # statements, proofs, request objects
+MAX_DISCLOSURES = 200
+MAX_DISCLOSURE_BYTES = 40 * 1024  # a portrait of 20 KiB, base64 twice
+MAX_CREDENTIAL_DEPTH = 16
+MAX_METADATA_BYTES = 256 * 1024
+MAX_METADATA_DEPTH = 32
+MAX_MEMBERS = 10_000
+MAX_CODE_BYTES = 2 * 1024  # a code of version 22-M holds about 800 bytes
+MAX_CODE_INFLATED_BYTES = 8 * 1024
+MAX_CODE_DEPTH = 6
+MAX_CODE_TEXT_CHARS = 8192  # a v40-L symbol holds 7,089 digits
+MAX_LIST_BYTES = 8 * 1024 * 1024  # trust list, status list token
+MAX_STATUS_INFLATED_BYTES = 32 * 1024 * 1024
+MAX_TIME = 253_402_300_799  # 9999-12-31T23:59:59Z
+MAX_JSON_INT = 2**53 - 1  # RFC 7493 §2.2: exact in every reader
+CLOCK_SKEW_SECONDS = 60
+
+
+def malformed(message: str) -> NoReturn:
+    raise InputError(message, code="MALFORMED", hint="Scan or copy it again.")
+
+
+def too_large(message: str) -> NoReturn:
+    raise InputError(message, code="TOO_LARGE", hint="Do not open it with other tools.")
+
+
+# --- base64 ---------------------------------------------------------------------------------------
+
+# base64url onto the standard alphabet; the standard's own marks become bytes no decoder takes.
+_FROM_URL = bytes.maketrans(b"-_+/=", b"+/\x00\x00\x00")
+_TO_URL = bytes.maketrans(b"+/", b"-_")
+_PADDING = (b"", b"", b"==", b"=")
+# The last character may use only the bits that a whole byte needs (RFC 4648 §3.5).
+_LAST_OF_TWO = frozenset(b"AQgw")
+_LAST_OF_THREE = frozenset(b"AEIMQUYcgkosw048")
+
+
+def b64url_encode(data: bytes) -> str:
+    return binascii.b2a_base64(data, newline=False).translate(_TO_URL).rstrip(b"=").decode()
+
+
+def b64url_decode(text: str | bytes) -> bytes:
+    """Decode base64url without padding; exactly one text is accepted for any bytes.
+
+    Raises InputError `MALFORMED`. The caller has bounded the length.
+    """
+    try:
+        data = text.encode("ascii") if isinstance(text, str) else text
+        tail = len(data) & 3
+        if tail == 1 or (tail and data[-1] not in (_LAST_OF_TWO if tail == 2 else _LAST_OF_THREE)):
+            malformed("base64url text of an impossible length or with stray bits at its end")
+        return binascii.a2b_base64(data.translate(_FROM_URL) + _PADDING[tail], strict_mode=True)
+    except (binascii.Error, UnicodeEncodeError) as error:
+        raise InputError("not base64url text", code="MALFORMED") from error
+
+
+def b64_encode(data: bytes) -> str:
+    return binascii.b2a_base64(data, newline=False).decode()
+
+
+def b64_decode(text: str) -> bytes:
+    """Decode standard base64 with padding, as `x5c` and SRI digests use it. One spelling only."""
+    try:
+        data = binascii.a2b_base64(text.encode("ascii"), strict_mode=True)
+    except (binascii.Error, UnicodeEncodeError) as error:
+        raise InputError("not base64 text", code="MALFORMED") from error
+    if b64_encode(data) != text:
+        malformed("base64 text with a second spelling")
+    return data
+
+
+# --- digits and base45: the text forms of a code --------------------------------------------------
+
+_GROUP_BYTES = 7
+_GROUP_DIGITS = 17
+_TAIL_DIGITS = {1: 3, 2: 5, 3: 8, 4: 10, 5: 13, 6: 15}
+_TAIL_BYTES = {digits: count for count, digits in _TAIL_DIGITS.items()}
+
+
+def digits_encode(data: bytes) -> str:
+    """Seven bytes become seventeen digits, big-endian; the rest 3, 5, 8, 10, 13 or 15."""
+    groups = [
+        str(int.from_bytes(data[i : i + _GROUP_BYTES])).zfill(
+            _TAIL_DIGITS.get(len(data) - i, _GROUP_DIGITS)
+        )
+        for i in range(0, len(data), _GROUP_BYTES)
+    ]
+    return "".join(groups)
+
+
+@cache
+def _digit_layout(groups: int) -> tuple[Callable[[bytes], tuple[Any, ...]], Callable[..., bytes]]:
+    return struct.Struct("17s" * groups).unpack, struct.Struct(f">{groups}Q").pack
+
+
+def digits_decode(text: str) -> bytes:
+    """Invert `digits_encode`. Raises InputError `MALFORMED` or `TOO_LARGE`."""
+    if len(text) > MAX_CODE_TEXT_CHARS:
+        too_large(f"a code text has at most {MAX_CODE_TEXT_CHARS} characters")
+    if not (text.isascii() and text.isdigit()):
+        malformed("a code text of this form has digits only")
+    data = text.encode()
+    groups, tail = divmod(len(data), _GROUP_DIGITS)
+    if tail and tail not in _TAIL_BYTES:
+        malformed("a code text of an impossible length")
+    unpack, pack = _digit_layout(groups)
+    wide = pack(*map(int, unpack(data[: groups * _GROUP_DIGITS])))
+    if any(wide[::8]):  # a group above 2**56 spills into its eighth byte
+        malformed("a group of digits is out of range")
+    whole = bytearray(wide)
+    del whole[::8]
+    return bytes(whole) + (_digits_tail(data[-tail:], _TAIL_BYTES[tail]) if tail else b"")
+
+
+def _digits_tail(digits: bytes, count: int) -> bytes:
+    try:
+        return int(digits).to_bytes(count)
+    except OverflowError as error:
+        raise InputError("a group of digits is out of range", code="MALFORMED") from error
+
+
+_BASE45 = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ $%*+-./:"
+_BASE45_VALUES = {character: value for value, character in enumerate(_BASE45)}
+
+
+def base45_encode(data: bytes) -> str:
+    out = []
+    for i in range(0, len(data), 2):
+        high, low = divmod(int.from_bytes(data[i : i + 2]), 45 * 45)
+        middle, first = divmod(low, 45)
+        out.append(_BASE45[first] + _BASE45[middle] + (_BASE45[high] if i + 1 < len(data) else ""))
+    return "".join(out)
+
+
+def base45_decode(text: str) -> bytes:
+    """RFC 9285. Raises InputError `MALFORMED` or `TOO_LARGE`."""
+    if len(text) > MAX_CODE_TEXT_CHARS:
+        too_large(f"a code text has at most {MAX_CODE_TEXT_CHARS} characters")
+    try:
+        values = [_BASE45_VALUES[character] for character in text]
+    except KeyError as error:
+        raise InputError("not base45 text", code="MALFORMED") from error
+    if len(values) % 3 == 1:
+        malformed("base45 text of an impossible length")
+    out = bytearray()
+    for i in range(0, len(values), 3):
+        part = values[i : i + 3]
+        number = sum(value * 45**place for place, value in enumerate(part))
+        if number > (0xFFFF if len(part) == 3 else 0xFF):
+            malformed("a group of base45 text is out of range")
+        out += number.to_bytes(len(part) - 1)
+    return bytes(out)
+
+
+# --- compression ----------------------------------------------------------------------------------
+
+
+def inflate(data: bytes, *, max_bytes: int) -> bytes:
+    """Expand one whole zlib stream to at most `max_bytes`; nothing may follow it."""
+    stream = zlib.decompressobj()
+    try:
+        out = stream.decompress(data, max_bytes + 1)
+    except zlib.error as error:
+        raise InputError("not a zlib stream", code="MALFORMED") from error
+    if len(out) > max_bytes:
+        too_large(f"more than {max_bytes} bytes after expansion")
+    if not stream.eof or stream.unused_data:
+        malformed("a zlib stream that is cut off or has bytes after it")
+    return out
+
+
+def deflate(data: bytes, *, level: int = 9) -> bytes:
+    return zlib.compress(data, level)
+
+
+# --- JSON -----------------------------------------------------------------------------------------
+
+_ODD_SPACE = re.compile(rb'[\t\r\n]|" ')  # white space in which a member name could hide
+_STRINGS = re.compile(rb'"(?:[^"\\]|\\.)*"', re.DOTALL)
+_BRACKETS = re.compile(rb"[\[\]{}]")
+
+
+def parse_json(
+    data: bytes,
+    *,
+    max_bytes: int = MAX_METADATA_BYTES,
+    max_depth: int = MAX_CREDENTIAL_DEPTH,
+    max_members: int = MAX_MEMBERS,
+    top: type = dict,
+) -> Any:
+    """Parse UTF-8 JSON whose top level is `top` (dict or list).
+
+    Refused: duplicate member names at any depth, floats, NaN and Infinity, integers beyond
+    +/-(2^53-1), lone surrogates, a byte order mark, trailing bytes, and whatever passes the caps.
+    Raises InputError `MALFORMED` or `TOO_LARGE`.
+    """
+    if len(data) > max_bytes:
+        too_large(f"{len(data)} bytes; at most {max_bytes} are read")
+    if data.count(b"[") + data.count(b"{") > max_depth or data.count(b",") > max_members:
+        _refuse_deep_or_wide(data, max_depth, max_members)
+    try:
+        value = orjson.loads(data)
+    except orjson.JSONDecodeError as error:
+        raise InputError("not JSON", code="MALFORMED") from error
+    if type(value) is not top:
+        malformed(f"the top level is not a JSON {'object' if top is dict else 'array'}")
+    # Every member name ends in `":` when no odd space is about, so a count of these can only be
+    # too high. Equality with the names that survived parsing proves that none was a duplicate.
+    if count_names(value) != data.count(b'":') or _ODD_SPACE.search(data):
+        return _parse_json_slowly(data)
+    return value
+
+
+def _refuse_deep_or_wide(data: bytes, max_depth: int, max_members: int) -> None:
+    """Measure depth and members outside strings before any value is built."""
+    skeleton = _STRINGS.sub(b"", data)
+    if skeleton.count(b",") > max_members:
+        too_large(f"more than {max_members} members")
+    depth = 0
+    for bracket in _BRACKETS.findall(skeleton):
+        depth += 1 if bracket in b"[{" else -1
+        if depth > max_depth:
+            too_large(f"nested deeper than {max_depth} levels")
+
+
+def count_names(value: Any) -> int:
+    """Count member names in a parsed value; refuse floats and over-long integers on the way."""
+    kind = type(value)
+    if kind is str or kind is bool or value is None:
+        return 0
+    if kind is dict:
+        names = len(value)
+        for member in value.values():
+            if type(member) is not str:
+                names += count_names(member)
+        return names
+    if kind is list:
+        return sum([count_names(item) for item in value if type(item) is not str])
+    if kind is int and -MAX_JSON_INT <= value <= MAX_JSON_INT:
+        return 0
+    malformed("a number that is no integer, or too long")
+
+
+def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    members = dict(pairs)
+    if len(members) != len(pairs):
+        malformed("a member name stands twice in one object")
+    return members
+
+
+def _no_number(text: str) -> NoReturn:
+    malformed(f"the number {text[:20]} is no integer")
+
+
+def _parse_int(text: str) -> int:
+    if len(text) > 17:
+        malformed("a number is too long")
+    return int(text)
+
+
+_SLOW = json.JSONDecoder(
+    object_pairs_hook=_unique,
+    parse_float=_no_number,
+    parse_constant=_no_number,
+    parse_int=_parse_int,
+    strict=True,
+)
+
+
+def _parse_json_slowly(data: bytes) -> Any:
+    """The reference reading, for texts in which the fast one cannot rule out duplicates."""
+    try:
+        text = data.decode("utf-8")
+        value = _SLOW.decode(text)
+        dump_json(value)  # a lone surrogate cannot be written
+    except (ValueError, RecursionError, orjson.JSONEncodeError) as error:
+        raise InputError("not JSON", code="MALFORMED") from error
+    count_names(value)
+    return value
+
+
+def dump_json(value: Any) -> bytes:
+    """Compact UTF-8 JSON in the order given."""
+    return orjson.dumps(value)
+
+
+def canonical_json(value: Any) -> bytes:
+    """RFC 8785 for values without floats: names sorted by UTF-16 code units, no white space."""
+    return orjson.dumps(_sorted(value))
+
+
+def _sorted(value: Any) -> Any:
+    if isinstance(value, dict):
+        names = sorted(value, key=lambda name: name.encode("utf-16-be"))
+        return {name: _sorted(value[name]) for name in names}
+    return [_sorted(item) for item in value] if isinstance(value, list) else value
+
+
+# --- CBOR -----------------------------------------------------------------------------------------
+
+
+class Tag(NamedTuple):
+    """A tagged CBOR value; 18 (COSE_Sign1) and 100 (days since 1970-01-01) are the ones in use."""
+
+    number: int
+    value: Any
+
+
+TAG_SIGN1 = 18
+TAG_DATE = 100
+_TAGS = frozenset((TAG_SIGN1, TAG_DATE))
+_SIMPLE = {0xF4: False, 0xF5: True, 0xF6: None}
+_HEAD_BYTES = {24: 1, 25: 2, 26: 4, 27: 8}
+_SMALLEST = {24: 24, 25: 1 << 8, 26: 1 << 16, 27: 1 << 32}
+
+
+def parse_cbor(data: bytes, *, max_depth: int = MAX_CODE_DEPTH, deterministic: bool = True) -> Any:
+    """Parse one CBOR item that fills `data`.
+
+    The subset: integers of 64 bits, byte and text strings, arrays, maps with integer or text keys,
+    false, true, null, tags 18 and 100; definite lengths, shortest heads, no duplicate keys.
+    `deterministic` also demands keys in bytewise order (RFC 8949 §4.2.1).
+    Raises InputError `MALFORMED` or `TOO_LARGE`. The caller has bounded the length.
+    """
+    reader = _read_item if deterministic else _read_item_any_order
+    try:
+        value, end = reader(data, 0, max_depth)
+    except (IndexError, UnicodeDecodeError) as error:
+        raise InputError("a CBOR item is cut off or not UTF-8", code="MALFORMED") from error
+    if end != len(data):
+        malformed("bytes after a CBOR item")
+    return value
+
+
+def _read_head(data: bytes, at: int) -> tuple[int, int, int]:
+    """Major type, argument and the position after the head; shortest form only."""
+    first = data[at]
+    low = first & 31
+    if low < 24:
+        return first >> 5, low, at + 1
+    size = _HEAD_BYTES.get(low)
+    if size is None or first >= 0xE0:
+        malformed("a CBOR head of a kind not read here")
+    end = at + 1 + size
+    if end > len(data):
+        malformed("a CBOR item is cut off")
+    argument = int.from_bytes(data[at + 1 : end])
+    if argument < _SMALLEST[low]:
+        malformed("a CBOR head longer than it need be")
+    return first >> 5, argument, end
+
+
+def _read_item(data: bytes, at: int, depth: int, *, in_order: bool = True) -> tuple[Any, int]:
+    first = data[at]
+    if first < 24:  # the commonest items first: small integers, short texts and byte strings
+        return first, at + 1
+    if 0x60 <= first < 0x78:
+        end = at + 1 + (first & 31)
+        if end > len(data):
+            malformed("a CBOR text is cut off")
+        return data[at + 1 : end].decode(), end
+    if first in _SIMPLE:
+        return _SIMPLE[first], at + 1
+    major, argument, at = _read_head(data, at)
+    if major == 0:
+        return argument, at
+    if major == 1:
+        return -1 - argument, at
+    if major <= 3:
+        end = at + argument
+        if end > len(data):
+            malformed("a CBOR string is cut off")
+        return (data[at:end] if major == 2 else data[at:end].decode()), end
+    if depth == 0:
+        too_large("CBOR nested too deep")
+    return _read_nested(data, at, (major, argument, depth - 1), in_order=in_order)
+
+
+def _read_item_any_order(data: bytes, at: int, depth: int) -> tuple[Any, int]:
+    return _read_item(data, at, depth, in_order=False)
+
+
+def _read_nested(
+    data: bytes, at: int, head: tuple[int, int, int], *, in_order: bool
+) -> tuple[Any, int]:
+    major, argument, depth = head
+    if major == 6:
+        if argument not in _TAGS:
+            malformed(f"CBOR tag {argument} is not read here")
+        value, at = _read_item(data, at, depth, in_order=in_order)
+        return Tag(argument, value), at
+    if argument > len(data) - at:  # each element takes a byte at least
+        malformed("a CBOR array or map is cut off")
+    if major == 4:
+        items = []
+        for _ in range(argument):
+            item, at = _read_item(data, at, depth, in_order=in_order)
+            items.append(item)
+        return items, at
+    if major == 5:
+        return _read_map(data, at, argument, depth, in_order=in_order)
+    malformed("a CBOR simple value or float is not read here")
+
+
+def _read_map(
+    data: bytes, at: int, count: int, depth: int, *, in_order: bool
+) -> tuple[dict[int | str, Any], int]:
+    members: dict[int | str, Any] = {}
+    previous = b""
+    for _ in range(count):
+        start = at
+        key, at = _read_item(data, at, 0)
+        if type(key) is not int and type(key) is not str:
+            malformed("a CBOR map key is neither integer nor text")
+        if in_order:
+            if data[start:at] <= previous:
+                malformed("CBOR map keys twice or out of order")
+            previous = data[start:at]
+        elif key in members:
+            malformed("a CBOR map key stands twice")
+        members[key], at = _read_item(data, at, depth, in_order=in_order)
+    return members, at
+
+
+def cbor_head(major: int, argument: int) -> bytes:
+    """The shortest head of a major type (0-7) with its argument."""
+    first = major << 5
+    if argument < 24:
+        return bytes((first | argument,))
+    for low, size in _HEAD_BYTES.items():
+        if argument < 1 << (8 * size):
+            return bytes((first | low,)) + argument.to_bytes(size)
+    raise OverflowError("a CBOR argument has at most 64 bits")
+
+
+def dump_cbor(value: Any) -> bytes:
+    """Deterministic CBOR (RFC 8949 §4.2.1) of ints, bytes, str, lists, dicts, bools, None, Tag."""
+    if value is None or value is True or value is False:
+        return bytes((0xF6 if value is None else 0xF4 + value,))
+    if isinstance(value, int):
+        return cbor_head(0, value) if value >= 0 else cbor_head(1, -1 - value)
+    if isinstance(value, bytes):
+        return cbor_head(2, len(value)) + value
+    if isinstance(value, str):
+        text = value.encode()
+        return cbor_head(3, len(text)) + text
+    if isinstance(value, Tag):
+        return cbor_head(6, value.number) + dump_cbor(value.value)
+    if isinstance(value, list | tuple):
+        return cbor_head(4, len(value)) + b"".join(map(dump_cbor, value))
+    if isinstance(value, dict):
+        pairs = sorted((dump_cbor(key), dump_cbor(member)) for key, member in value.items())
+        return cbor_head(5, len(value)) + b"".join(key + member for key, member in pairs)
+    raise TypeError(f"no CBOR form for {type(value).__name__}")
+
+
+# --- times and texts ------------------------------------------------------------------------------
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_EPOCH_DAY = date(1970, 1, 1).toordinal()
+_RFC3339 = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ")
+_ISO_DATE = re.compile(r"\d{4}-\d\d-\d\d")
+
+
+def is_time(value: Any) -> bool:
+    """Whether a value is a NumericDate: an integer number of seconds, 1970 to 9999."""
+    return type(value) is int and 0 <= value <= MAX_TIME
+
+
+def from_seconds(seconds: int) -> datetime:
+    return _EPOCH + timedelta(seconds=seconds)
+
+
+def to_seconds(moment: datetime) -> int:
+    """Whole seconds since 1970 of an aware datetime, rounded down."""
+    return (moment - _EPOCH) // timedelta(seconds=1)
+
+
+def format_time(seconds: int) -> str:
+    return f"{from_seconds(seconds):%Y-%m-%dT%H:%M:%SZ}"
+
+
+def parse_time(text: str) -> datetime:
+    """RFC 3339 in UTC with `Z` and whole seconds. Raises InputError `MALFORMED`."""
+    try:
+        if _RFC3339.fullmatch(text):
+            return datetime.fromisoformat(text)
+    except ValueError:
+        pass
+    malformed("not a time such as 2026-11-21T09:00:00Z")
+
+
+def date_to_days(text: str) -> int:
+    """Days since 1970-01-01 of an ISO calendar day. Raises InputError `CLAIM_INVALID`."""
+    try:
+        if _ISO_DATE.fullmatch(text):
+            return date.fromisoformat(text).toordinal() - _EPOCH_DAY
+    except ValueError:
+        pass
+    raise InputError("not a calendar day such as 2026-11-21", code="CLAIM_INVALID")
+
+
+def days_to_date(days: int) -> str:
+    """The ISO calendar day. Raises InputError `CLAIM_INVALID` outside years 1 to 9999."""
+    try:
+        return date.fromordinal(days + _EPOCH_DAY).isoformat()
+    except (ValueError, OverflowError) as error:
+        raise InputError("a day outside the calendar", code="CLAIM_INVALID") from error

@@ -1,0 +1,218 @@
+"""Public keys and the Signer protocol: what is signed with what.
+
+A key carries its algorithm; no header ever chooses one. Accepted are ES256 on P-256 (emitted by
+default) and EdDSA on Ed25519. Key identifiers are JWK thumbprints (RFC 7638): 43 characters in
+JOSE, their first 8 bytes (`kid8`) in COSE. Where private keys live is left to `keystore`.
+
+Standards: RFC 7517, RFC 7518 §3.4 (signatures are r || s), RFC 8037, RFC 9053, RFC 9864.
+"""
+
+import hashlib
+from collections.abc import Callable, Mapping
+from functools import cached_property
+from typing import Any, Protocol
+
+from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec, ed25519
+from cryptography.hazmat.primitives.asymmetric.utils import (
+    decode_dss_signature,
+    encode_dss_signature,
+)
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+
+from talentseal.encoding import b64url_decode, b64url_encode, canonical_json
+from talentseal.errors import InputError
+
+# The only table of algorithms. A name or number that is not here is ALG_NOT_ALLOWED.
+JOSE_ALGORITHMS = {"ES256": "ES256", "EdDSA": "EdDSA", "Ed25519": "EdDSA"}
+COSE_ALGORITHMS = {-7: "ES256", -9: "ES256", -8: "EdDSA", -19: "EdDSA"}
+COSE_NUMBERS = {"ES256": -7, "EdDSA": -8}
+
+SIGNATURE_BYTES = 64
+KID8_BYTES = 8
+_P256_ORDER = 0xFFFFFFFF00000000FFFFFFFFFFFFFFFFBCE6FAADA7179E84F3B9CAC2FC632551
+_ECDSA = ec.ECDSA(hashes.SHA256())
+_ECDSA_FIXED = ec.ECDSA(hashes.SHA256(), deterministic_signing=True)  # RFC 6979, for test vectors
+_PRIVATE_MEMBERS = frozenset(("d", "k", "p", "q", "dp", "dq", "qi", "oth"))
+
+EcOrEdPublic = ec.EllipticCurvePublicKey | ed25519.Ed25519PublicKey
+EcOrEdPrivate = ec.EllipticCurvePrivateKey | ed25519.Ed25519PrivateKey
+
+
+class PublicKey:
+    """A verified-to-be-usable public key with its algorithm and identifiers.
+
+    kid   JWK thumbprint, base64url, 43 characters
+    kid8  its first 8 bytes, for COSE headers
+    """
+
+    def __init__(self, key: EcOrEdPublic) -> None:
+        self.key = key
+        self.alg = "ES256" if isinstance(key, ec.EllipticCurvePublicKey) else "EdDSA"
+        self.verify: Callable[[bytes, bytes], bool] = _verifier(key)
+
+    @classmethod
+    def from_jwk(cls, jwk: Any) -> "PublicKey":
+        """Read a public JWK. Raises InputError `CLAIM_INVALID` or `ALG_NOT_ALLOWED`."""
+        if not isinstance(jwk, Mapping) or _PRIVATE_MEMBERS & jwk.keys():
+            raise InputError("not a public JWK", code="CLAIM_INVALID")
+        curve = (jwk.get("kty"), jwk.get("crv"))
+        if curve == ("EC", "P-256"):
+            return cls(_point(b"\x04" + _coordinate(jwk, "x") + _coordinate(jwk, "y")))
+        if curve == ("OKP", "Ed25519"):
+            return cls(_edwards(_coordinate(jwk, "x")))
+        raise InputError("a key of a kind not allowed here", code="ALG_NOT_ALLOWED")
+
+    @classmethod
+    def from_cose(cls, members: Any) -> "PublicKey":
+        """Read a COSE_Key as codes carry it (compressed P-256 or Ed25519).
+
+        Raises InputError `CLAIM_INVALID` or `ALG_NOT_ALLOWED`.
+        """
+        if not isinstance(members, dict):
+            raise InputError("not a COSE key", code="CLAIM_INVALID")
+        x = members.get(-2)
+        if not isinstance(x, bytes) or len(x) != 32:
+            raise InputError("a COSE key with a coordinate of a wrong length", code="CLAIM_INVALID")
+        curve, names = (members.get(1), members.get(-1)), set(members)
+        if curve == (2, 1) and names == {1, -1, -2, -3} and isinstance(members[-3], bool):
+            return cls(_point((b"\x03" if members[-3] else b"\x02") + x))
+        if curve == (1, 6) and names == {1, -1, -2}:
+            return cls(_edwards(x))
+        raise InputError("a COSE key of a kind not allowed here", code="ALG_NOT_ALLOWED")
+
+    @cached_property
+    def _raw(self) -> bytes:
+        if isinstance(self.key, ec.EllipticCurvePublicKey):
+            return self.key.public_bytes(Encoding.X962, PublicFormat.UncompressedPoint)
+        return self.key.public_bytes(Encoding.Raw, PublicFormat.Raw)
+
+    @cached_property
+    def jwk(self) -> dict[str, str]:
+        """The public JWK with its required members only."""
+        if self.alg == "EdDSA":
+            return {"kty": "OKP", "crv": "Ed25519", "x": b64url_encode(self._raw)}
+        x, y = self._raw[1:33], self._raw[33:]
+        return {"kty": "EC", "crv": "P-256", "x": b64url_encode(x), "y": b64url_encode(y)}
+
+    @cached_property
+    def cose(self) -> dict[int, Any]:
+        """The COSE_Key of a code: P-256 compressed, or Ed25519."""
+        if self.alg == "EdDSA":
+            return {1: 1, -1: 6, -2: self._raw}
+        return {1: 2, -1: 1, -2: self._raw[1:33], -3: bool(self._raw[-1] & 1)}
+
+    @cached_property
+    def thumbprint(self) -> bytes:
+        """RFC 7638 §3, SHA-256, 32 bytes."""
+        return hashlib.sha256(canonical_json(self.jwk)).digest()
+
+    @cached_property
+    def kid(self) -> str:
+        return b64url_encode(self.thumbprint)
+
+    @cached_property
+    def kid8(self) -> bytes:
+        return self.thumbprint[:KID8_BYTES]
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, PublicKey) and self._raw == other._raw
+
+    def __hash__(self) -> int:
+        return hash(self._raw)
+
+
+class Signer(Protocol):
+    """Anything that signs: a software key, a file, later a token in a box."""
+
+    @property
+    def public(self) -> PublicKey: ...
+
+    def sign(self, message: bytes) -> bytes:
+        """The 64 bytes of the signature over `message`: r || s, or an Ed25519 signature."""
+        ...
+
+
+class SoftwareSigner:
+    """A private key in memory. `fixed` signs the same bytes for the same message (RFC 6979)."""
+
+    def __init__(self, key: EcOrEdPrivate, *, fixed: bool = False) -> None:
+        self.private_key = key
+        self._public = PublicKey(key.public_key())
+        self._ecdsa = _ECDSA_FIXED if fixed else _ECDSA
+
+    @property
+    def public(self) -> PublicKey:
+        return self._public
+
+    def sign(self, message: bytes) -> bytes:
+        if isinstance(self.private_key, ed25519.Ed25519PrivateKey):
+            return self.private_key.sign(message)
+        r, s = decode_dss_signature(self.private_key.sign(message, self._ecdsa))
+        return r.to_bytes(32) + s.to_bytes(32)
+
+    def __repr__(self) -> str:
+        return f"SoftwareSigner({self.public.kid})"
+
+
+def new_signer(alg: str = "ES256") -> SoftwareSigner:
+    """A fresh key from the system's generator. Raises InputError `ALG_NOT_ALLOWED`."""
+    if alg == "ES256":
+        return SoftwareSigner(ec.generate_private_key(ec.SECP256R1()))
+    if alg == "EdDSA":
+        return SoftwareSigner(ed25519.Ed25519PrivateKey.generate())
+    raise InputError(f"{alg} is not an allowed algorithm", code="ALG_NOT_ALLOWED")
+
+
+def signer_from_secret(secret: int, *, fixed: bool = True) -> SoftwareSigner:
+    """A P-256 key from a known number, for test vectors that must come out the same."""
+    return SoftwareSigner(ec.derive_private_key(secret, ec.SECP256R1()), fixed=fixed)
+
+
+def _verifier(key: EcOrEdPublic) -> Callable[[bytes, bytes], bool]:
+    if isinstance(key, ed25519.Ed25519PublicKey):
+        return lambda signature, message: _verify_eddsa(key, signature, message)
+    return lambda signature, message: _verify_es256(key, signature, message)
+
+
+def _verify_es256(key: ec.EllipticCurvePublicKey, signature: bytes, message: bytes) -> bool:
+    if len(signature) != SIGNATURE_BYTES:
+        return False
+    r, s = int.from_bytes(signature[:32]), int.from_bytes(signature[32:])
+    if not (0 < r < _P256_ORDER and 0 < s < _P256_ORDER):
+        return False
+    try:
+        key.verify(encode_dss_signature(r, s), message, _ECDSA)
+    except InvalidSignature:
+        return False
+    return True
+
+
+def _verify_eddsa(key: ed25519.Ed25519PublicKey, signature: bytes, message: bytes) -> bool:
+    try:
+        key.verify(signature, message)
+    except InvalidSignature:
+        return False
+    return len(signature) == SIGNATURE_BYTES
+
+
+def _coordinate(jwk: Mapping[str, Any], name: str) -> bytes:
+    text = jwk.get(name)
+    if not isinstance(text, str) or len(text) != 43:  # 32 bytes in base64url
+        raise InputError(f"JWK member {name} has a wrong length", code="CLAIM_INVALID")
+    return b64url_decode(text)
+
+
+def _point(encoded: bytes) -> ec.EllipticCurvePublicKey:
+    try:
+        return ec.EllipticCurvePublicKey.from_encoded_point(ec.SECP256R1(), encoded)
+    except ValueError as error:
+        raise InputError("a point that is not on P-256", code="CLAIM_INVALID") from error
+
+
+def _edwards(raw: bytes) -> ed25519.Ed25519PublicKey:
+    try:
+        return ed25519.Ed25519PublicKey.from_public_bytes(raw)
+    except ValueError as error:
+        raise InputError("not an Ed25519 key", code="CLAIM_INVALID") from error

@@ -1,0 +1,302 @@
+"""Step 1: evidence into a sealed credential, one strict parse for either form.
+
+A `Sealed` says only what is needed to find the key that should have sealed it. Its claims come
+out in `Credential`, which nothing but `open_seal` makes: what has not been verified cannot be
+shown by mistake.
+
+Standards: RFC 9901 §7.1 (1), (2a), (3)-(5); RFC 8392 §7.2; Type Metadata as in `type_metadata`.
+"""
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, NoReturn
+
+from schemas.territory import parse_territory
+from talentseal import codetext, cwt, sdjwt
+from talentseal.bundle import Bundle, ListedKey
+from talentseal.encoding import (
+    MAX_CODE_TEXT_CHARS,
+    dump_json,
+    is_time,
+    parse_json,
+    too_large,
+)
+from talentseal.errors import InputError
+from talentseal.jose import check_header, kid_of
+from talentseal.keys import COSE_ALGORITHMS, PublicKey
+from talentseal.type_metadata import CredentialType
+
+MAX_TERRITORIES = 16
+MAX_URI_CHARS = 2048
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """What was shown, and what had been asked for.
+
+    text      an SD-JWT VC or presentation, or the text of a code in any of its transports
+    code      the bytes of a code, where they came without text
+    audience  the verifier's own id, as the request named it
+    nonce     the request's nonce; for a code the challenge (base64url, or 8 digits read out)
+    """
+
+    text: str = ""
+    code: bytes = b""
+    audience: str | None = None
+    nonce: str | None = None
+
+
+class Sealed:
+    """A well-formed credential whose seal has not been checked."""
+
+    __slots__ = (
+        "_claims", "alg", "code", "exp", "form", "header_text", "iat", "iss", "key_binding",
+        "kid", "kind", "link_host", "nbf", "signature", "signed", "status", "territory", "x5c",
+        "holder",
+    )  # fmt: skip
+
+    form: str
+    kind: CredentialType
+    kid: str | bytes
+    alg: str
+    iss: str
+    iat: int
+    exp: int
+    nbf: int | None
+    territory: Sequence[str]
+    status: tuple[str, int] | None
+    signed: bytes
+    signature: bytes
+    x5c: Any
+    header_text: str
+    holder: Any
+    key_binding: sdjwt.SdJwt | None
+    code: cwt.Code | None
+    link_host: str | None
+    _claims: Mapping[str, Any]
+
+
+class Credential:
+    """A credential whose seal is good: the only thing that shows claims."""
+
+    __slots__ = ("claims", "holder_key", "key", "sealed")
+
+    def __init__(self, sealed: Sealed, key: ListedKey, holder_key: PublicKey | None) -> None:
+        self.sealed = sealed
+        self.key = key
+        self.holder_key = holder_key
+        self.claims: Mapping[str, Any] = sealed._claims  # noqa: SLF001 - the one place that may
+
+
+def read(evidence: Evidence, bundle: Bundle) -> Sealed:
+    """Parse evidence of either form. Raises InputError with a code of the check `format`."""
+    if evidence.code:
+        return _read_code(evidence.code, None, bundle)
+    text = evidence.text
+    if sdjwt.looks_like_sdjwt(text):
+        return _read_sdjwt(text, bundle)
+    if len(text) > MAX_CODE_TEXT_CHARS:
+        too_large(f"a text of {len(text)} characters")
+    parsed = codetext.parse_text(text)
+    return _read_code(parsed.code, parsed.host, bundle)
+
+
+# --- the wallet form ------------------------------------------------------------------------------
+
+
+def _read_sdjwt(text: str, bundle: Bundle) -> Sealed:
+    parsed = sdjwt.parse(text)
+    jws = parsed.jws
+    sealed = Sealed()
+    sealed.form = "sd-jwt-vc"
+    sealed.alg = check_header(jws.header, sdjwt.TYP)
+    sealed.kid = kid_of(jws.header)
+    sealed.signed, sealed.signature = jws.signing_input, jws.signature
+    sealed.x5c, sealed.header_text = jws.header.get("x5c"), jws.header_text
+    if sealed.x5c is None:
+        missing("x5c")
+    payload = parse_json(jws.payload, max_bytes=sdjwt.MAX_SDJWT_BYTES)
+    _read_envelope(sealed, payload)
+    sealed.holder = _confirmation(payload.get("cnf"))
+    opened = sdjwt.open_disclosures(payload, parsed.disclosures)
+    sealed.kind = _type(payload["vct"], bundle)
+    if payload.get("vct#integrity") != sealed.kind.integrity:
+        raise InputError("the type's definition differs from the one held", code="VCT_INTEGRITY")
+    claims = {n: v for n, v in opened.claims.items() if n not in sdjwt.ENVELOPE}
+    check_disclosability(claims, opened, sealed.kind)
+    _check_shapes(claims, sealed.kind)
+    sealed._claims = claims  # noqa: SLF001 - filled here, read by Credential
+    sealed.key_binding = parsed if parsed.key_binding else None
+    sealed.code, sealed.link_host = None, None
+    return sealed
+
+
+def _read_envelope(sealed: Sealed, payload: Mapping[str, Any]) -> None:
+    for name in ("iss", "vct", "vct#integrity", "iat", "exp", "cnf", "territory"):
+        if name not in payload:
+            missing(name)
+    iss, vct = payload["iss"], payload["vct"]
+    if type(iss) is not str or type(vct) is not str or type(payload["vct#integrity"]) is not str:
+        wrong("issuer or type")
+    sealed.iss, sealed.iat, sealed.exp = iss, payload["iat"], payload["exp"]
+    sealed.nbf = payload.get("nbf")
+    if not (is_time(sealed.iat) and is_time(sealed.exp)):
+        wrong("a time")
+    if "nbf" in payload and not is_time(sealed.nbf):
+        wrong("nbf")
+    sealed.status = read_status(payload.get("status"))
+    sealed.territory = _territories(payload["territory"])
+
+
+def _confirmation(cnf: Any) -> Mapping[str, Any]:
+    if type(cnf) is not dict or cnf.keys() != {"jwk"} or type(cnf["jwk"]) is not dict:
+        wrong("cnf")
+    jwk: Mapping[str, Any] = cnf["jwk"]
+    return jwk
+
+
+def read_status(status: Any) -> tuple[str, int] | None:
+    """URI and index of a status reference (Token Status List §6). Raises `CLAIM_INVALID`."""
+    if status is None:
+        return None
+    reference = status.get("status_list") if type(status) is dict else None
+    if type(reference) is not dict:
+        wrong("status")
+    uri, index = reference.get("uri"), reference.get("idx")
+    if type(uri) is not str or not uri.startswith("https://") or len(uri) > MAX_URI_CHARS:
+        wrong("status uri")
+    if type(index) is not int or index < 0:
+        wrong("status index")
+    return uri, index
+
+
+def _territories(value: Any) -> Sequence[str]:
+    if type(value) is not list or not 0 < len(value) <= MAX_TERRITORIES:
+        wrong("territory")
+    for item in value:
+        if parse_territory(item) is None:
+            wrong("territory")
+    return value
+
+
+def _type(vct: str, bundle: Bundle) -> CredentialType:
+    kind = bundle.find_type(vct)
+    if kind is None:
+        raise InputError("the definition of this type is not held", code="VCT_UNKNOWN")
+    return kind
+
+
+def check_disclosability(
+    claims: Mapping[str, Any], opened: sdjwt.Opened, kind: CredentialType
+) -> None:
+    """`sd` and `mandatory` of the Type Metadata. Raises `CLAIM_INVALID` or `CLAIM_MISSING`.
+
+    A claim that is not shown is never taken for a missing one: only what must always be visible
+    can be missing here.
+    """
+    hidden = opened.disclosed
+    if not hidden <= kind.always:
+        wrong("a claim that must always be visible, or that the type does not have,")
+    if claims.keys() - hidden - kind.never:
+        wrong("a claim that must be disclosed singly, or that the type does not have,")
+    for name in kind.visible:
+        if name not in claims:
+            missing(name)
+    if not opened.nested <= kind.nested:
+        wrong("a part of a claim that may not be hidden")
+    for path in kind.nested:
+        if path[0] in hidden and path not in opened.nested:
+            _check_not_in_clear(claims[path[0]], path)
+
+
+def _check_not_in_clear(value: Any, path: Sequence[Any]) -> None:
+    inner = path[1]
+    if inner is None:
+        if type(value) is not list or value:
+            wrong("a list whose elements must be disclosed singly")
+    elif type(value) is not dict or inner in value:
+        wrong(f"{path[0]}.{inner}, which must be disclosed singly,")
+
+
+def _check_shapes(claims: Mapping[str, Any], kind: CredentialType) -> None:
+    """The values whose form the type's own document tells: dates and texts by language."""
+    for name in kind.dates:
+        value = claims.get(name)
+        if value is not None and (type(value) is not str or not _DATE.fullmatch(value)):
+            wrong(name)
+    for name in kind.language_maps:
+        value = claims.get(name)
+        if value is not None and (type(value) is not dict or not value):
+            wrong(name)
+
+
+_DATE = re.compile(r"\d{4}-(?:0[1-9]|1[0-2])-(?:0[1-9]|[12]\d|3[01])")
+
+
+# --- the code form --------------------------------------------------------------------------------
+
+
+def _read_code(data: bytes, host: str | None, bundle: Bundle) -> Sealed:
+    code = cwt.parse(data)
+    message, claims = code.message, code.claims
+    sealed = Sealed()
+    sealed.form = code.form
+    sealed.alg = COSE_ALGORITHMS[message.protected[1]]
+    sealed.kid = message.protected[4]
+    sealed.signed, sealed.signature = message.signed, message.signature
+    sealed.x5c, sealed.header_text = None, ""
+    sealed.iss, sealed.iat, sealed.exp = claims[cwt.ISS], claims[cwt.IAT], claims[cwt.EXP]
+    sealed.nbf = claims.get(cwt.NBF)
+    sealed.status = read_status(claims[cwt.STATUS])
+    vct = claims[cwt.VCT]
+    kind = bundle.find_type(vct) if type(vct) is str else bundle.find_type_by_number(vct)
+    if kind is None:
+        raise InputError("the definition of this type is not held", code="VCT_UNKNOWN")
+    sealed.kind = kind
+    named = cwt.claims_of(code, kind)
+    if "territory" not in named:
+        missing("territory")
+    sealed.territory = _territories(named.pop("territory"))
+    sealed._claims = named  # noqa: SLF001 - filled here, read by Credential
+    sealed.holder = claims.get(cwt.CNF)
+    sealed.key_binding, sealed.code, sealed.link_host = None, code, host
+    return sealed
+
+
+# --- both -----------------------------------------------------------------------------------------
+
+
+def missing(name: str) -> NoReturn:
+    raise InputError(f"{name} is missing", code="CLAIM_MISSING")
+
+
+def wrong(name: str) -> NoReturn:
+    raise InputError(f"{name} has an impossible value", code="CLAIM_INVALID")
+
+
+# Control, direction-changing and zero-width characters, as UTF-8 or as JSON escapes.
+_INVISIBLE = re.compile(
+    rb"\\u00[01]|\\[bfnrt]|\xc2[\x80-\x9f]|\xe2\x80[\x8b-\x8f\xa8-\xae]|\xe2\x81[\xa0-\xaf]|\xef\xbb\xbf"
+)
+# A Latin letter beside a Cyrillic or Greek one inside a word: the look-alikes of names.
+_MIXED = re.compile(
+    rb"[A-Za-z](?:\xcd[\xb0-\xbf]|[\xce-\xd3][\x80-\xbf])|(?:\xcd[\xb0-\xbf]|[\xce-\xd3][\x80-\xbf])[A-Za-z]"
+)
+
+
+def is_suspicious(claims: Mapping[str, Any]) -> bool:
+    """Whether a text could look like another: invisible marks, or scripts mixed in a word."""
+    text = dump_json(claims)
+    if text.isascii():
+        return b"\\" in text and _INVISIBLE.search(text) is not None
+    return _INVISIBLE.search(text) is not None or _MIXED.search(text) is not None
+
+
+def holder_key(sealed: Sealed) -> PublicKey | None:
+    """The key that the credential names as its holder's. Raises InputError `CLAIM_INVALID`."""
+    if sealed.holder is None:
+        return None
+    if sealed.code is not None:
+        return cwt.holder_of(sealed.code)
+    return PublicKey.from_jwk(sealed.holder)

@@ -1,0 +1,377 @@
+"""SD-JWT VC: the wallet credential, issued, disclosed, bound to its holder, and read.
+
+Reading believes nothing: `parse` splits and bounds the text, `open_disclosures` puts disclosed
+claims in their places and enforces the rules of RFC 9901 §7.1. Signatures, types, times and
+status are judged in `verify`.
+
+Standards: SD-JWT RFC 9901; SD-JWT VC draft-ietf-oauth-sd-jwt-vc-19 (media type `dc+sd-jwt`).
+"""
+
+import hashlib
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any, NamedTuple, NoReturn
+
+from talentseal.encoding import (
+    MAX_DISCLOSURE_BYTES,
+    MAX_DISCLOSURES,
+    MAX_SDJWT_BYTES,
+    b64url_decode,
+    b64url_encode,
+    dump_json,
+    parse_json,
+    too_large,
+)
+from talentseal.errors import InputError, UsageError
+from talentseal.jose import Jws, parse_jws, sign_jws
+from talentseal.keys import Signer
+from talentseal.type_metadata import ENVELOPE, CredentialType
+
+TYP = "dc+sd-jwt"
+TYP_KEY_BINDING = "kb+jwt"
+SALT_BYTES = 16
+DIGEST_CHARS = 43  # SHA-256 in base64url
+Randomness = Callable[[int], bytes]
+
+# Names that a disclosure may never carry: the format's own, and what must always be visible.
+_RESERVED = frozenset(("_sd", "...", "_sd_alg"))
+_FORBIDDEN = _RESERVED | ENVELOPE | {"aka_vcts", "vct_metadata"}
+
+
+class SdJwt(NamedTuple):
+    """A parsed, unverified SD-JWT with what came along.
+
+    bound_text  everything up to and including the last `~` before the key-binding token
+    """
+
+    jws: Jws
+    disclosures: Sequence[str]
+    key_binding: str | None
+    bound_text: str
+
+
+class Opened(NamedTuple):
+    """Claims with the disclosed ones in their places.
+
+    disclosed  names of top-level claims that came from disclosures
+    nested     paths of disclosures below the top level, None for an element of a list
+    """
+
+    claims: dict[str, Any]
+    disclosed: frozenset[str]
+    nested: frozenset[tuple[str | None, ...]]
+
+
+# --- reading --------------------------------------------------------------------------------------
+
+
+def looks_like_sdjwt(text: str) -> bool:
+    return "~" in text and "." in text
+
+
+def parse(text: str) -> SdJwt:
+    """Split an SD-JWT in compact form (RFC 9901 §4). Raises InputError.
+
+    Codes: `NOT_A_CREDENTIAL`, `MALFORMED`, `TOO_LARGE`.
+    """
+    if len(text) > MAX_SDJWT_BYTES:
+        too_large(f"a credential of {len(text)} characters; at most {MAX_SDJWT_BYTES} are read")
+    if "~" not in text:
+        raise InputError("no certificate", code="NOT_A_CREDENTIAL")
+    token, *disclosures, last = text.split("~")
+    if len(disclosures) > MAX_DISCLOSURES:
+        too_large(f"{len(disclosures)} disclosures; at most {MAX_DISCLOSURES} are read")
+    bound_text = text[: len(text) - len(last)]
+    return SdJwt(parse_jws(token), disclosures, last or None, bound_text)
+
+
+def sd_hash(bound_text: str) -> str:
+    """What a key-binding token commits to (RFC 9901 §4.3.1)."""
+    return b64url_encode(hashlib.sha256(bound_text.encode("ascii")).digest())
+
+
+def open_disclosures(payload: Mapping[str, Any], disclosures: Sequence[str]) -> Opened:
+    """Put every disclosure in its place (RFC 9901 §7.1 (3)-(5)).
+
+    Raises InputError `DISCLOSURE_INVALID` or `DISCLOSURE_FORBIDDEN`; also `MALFORMED` and
+    `TOO_LARGE` from the bytes of a disclosure.
+    """
+    if payload.get("_sd_alg", "sha-256") != "sha-256":
+        invalid("disclosures are hashed by an algorithm that is not read here")
+    opener = _Opener(disclosures)
+    claims = opener.open_object(payload, ())
+    claims.pop("_sd_alg", None)
+    if opener.waiting:
+        invalid("a disclosure that no digest refers to")
+    return Opened(claims, frozenset(opener.top), frozenset(opener.nested))
+
+
+def invalid(message: str) -> NoReturn:
+    raise InputError(message, code="DISCLOSURE_INVALID")
+
+
+class _Opener:
+    """One walk over a payload: digests are replaced, each used once, each rule met on the way."""
+
+    def __init__(self, disclosures: Sequence[str]) -> None:
+        self.waiting: dict[str, list[Any]] = {}
+        for text in disclosures:
+            digest, parts = _read_disclosure(text)
+            if digest in self.waiting:
+                invalid("the same disclosure twice")
+            self.waiting[digest] = parts
+        self.digests: set[str] = set()
+        self.top: list[str] = []
+        self.nested: list[tuple[str | None, ...]] = []
+
+    def open_object(self, node: Mapping[str, Any], path: tuple[str | None, ...]) -> dict[str, Any]:
+        claims: dict[str, Any] = {}
+        for name, value in node.items():
+            if name == "_sd":
+                continue
+            if name == "..." or (name == "_sd_alg" and path):
+                invalid("a reserved name inside a claim")
+            kind = type(value)
+            claims[name] = self.open(value, (*path, name)) if kind in (dict, list) else value
+        digests = node.get("_sd")
+        if digests is not None:
+            self._open_members(digests, claims, path)
+        return claims
+
+    def _open_members(
+        self, digests: Any, claims: dict[str, Any], path: tuple[str | None, ...]
+    ) -> None:
+        if type(digests) is not list:
+            invalid("a list of digests that is no list")
+        for digest in digests:
+            parts = self._take(digest)
+            if parts is None:
+                continue
+            if len(parts) != 3:
+                invalid("a list element disclosed as a claim")
+            name, value = parts[1], parts[2]
+            if type(name) is not str or name in claims:
+                invalid("a disclosed claim without a name, or one that is there already")
+            if name in _FORBIDDEN:
+                raise InputError(f"{name} may not be hidden", code="DISCLOSURE_FORBIDDEN")
+            if path:
+                self.nested.append((*path, name))
+            else:
+                self.top.append(name)
+            kind = type(value)
+            claims[name] = self.open(value, (*path, name)) if kind in (dict, list) else value
+
+    def open(self, value: Any, path: tuple[str | None, ...]) -> Any:
+        if type(value) is dict:
+            return self.open_object(value, path)
+        return self._open_list(value, path) if type(value) is list else value
+
+    def _open_list(self, items: Sequence[Any], path: tuple[str | None, ...]) -> list[Any]:
+        opened = []
+        inner = (*path, None)
+        for item in items:
+            if type(item) is not dict or "..." not in item:
+                opened.append(self.open(item, inner))
+                continue
+            if len(item) != 1:
+                invalid("a placeholder with other members")
+            parts = self._take(item["..."])
+            if parts is None:
+                continue
+            if len(parts) != 2:
+                invalid("a claim disclosed as a list element")
+            self.nested.append(inner)
+            opened.append(self.open(parts[1], inner))
+        return opened
+
+    def _take(self, digest: Any) -> list[Any] | None:
+        if type(digest) is not str or len(digest) != DIGEST_CHARS or digest in self.digests:
+            invalid("a digest of a wrong form, or one that stands in two places")
+        self.digests.add(digest)
+        return self.waiting.pop(digest, None)
+
+
+def _read_disclosure(text: str) -> tuple[str, list[Any]]:
+    """The digest of a disclosure, over the text as received, and its two or three parts."""
+    if len(text) > MAX_DISCLOSURE_BYTES:
+        too_large(f"a disclosure of {len(text)} characters; at most {MAX_DISCLOSURE_BYTES}")
+    parts: list[Any] = parse_json(b64url_decode(text), top=list)
+    if not 2 <= len(parts) <= 3 or type(parts[0]) is not str:
+        invalid("a disclosure of a wrong form")
+    return b64url_encode(hashlib.sha256(text.encode()).digest()), parts
+
+
+# --- issuing --------------------------------------------------------------------------------------
+
+
+class Envelope(NamedTuple):
+    """What a credential says about itself; times are NumericDates rounded to the hour."""
+
+    iss: str
+    iat: int
+    exp: int
+    nbf: int | None
+    territory: Sequence[str]
+    status_uri: str
+    status_index: int
+
+
+def issue(
+    claims: Mapping[str, Any],
+    envelope: Envelope,
+    kind: CredentialType,
+    *,
+    holder_jwk: Mapping[str, str],
+    signer: Signer,
+    x5c: Sequence[str],
+    randomness: Randomness,
+) -> str:
+    """Seal a claim set as an SD-JWT VC with all its disclosures; the text ends in `~`.
+
+    claims      validated, in the shape of the type (`schemas.credentials`)
+    x5c         leaf first, anchor left out, standard base64 (RFC 7515 §4.1.6)
+    randomness  bytes from the system generator; salts and decoys are cut from it
+    """
+    cutter = _Cutter(kind, randomness)
+    hidden = {name: value for name, value in claims.items() if name in kind.always}
+    payload: dict[str, Any] = {
+        **_envelope_claims(envelope, kind),
+        "cnf": {"jwk": dict(holder_jwk)},
+        **{name: value for name, value in claims.items() if name in kind.never},
+    }
+    if set(claims) - hidden.keys() - payload.keys():
+        raise UsageError("claims that the type does not know", code="CLAIMS_INVALID")
+    if kind.always:
+        payload["_sd"] = cutter.cut_members(hidden, (), slots=len(kind.always))
+        payload["_sd_alg"] = "sha-256"
+    header = {"typ": TYP, "kid": signer.public.kid, "x5c": list(x5c)}
+    token = sign_jws(dump_json(payload), header, signer)
+    return "~".join((token, *cutter.disclosures, ""))
+
+
+def _envelope_claims(envelope: Envelope, kind: CredentialType) -> dict[str, Any]:
+    starts_later = envelope.nbf is not None and envelope.nbf > envelope.iat
+    return {
+        "iss": envelope.iss,
+        "vct": kind.vct,
+        "vct#integrity": kind.integrity,
+        "iat": envelope.iat,
+        **({"nbf": envelope.nbf} if starts_later else {}),
+        "exp": envelope.exp,
+        "status": {"status_list": {"idx": envelope.status_index, "uri": envelope.status_uri}},
+        "territory": list(envelope.territory),
+    }
+
+
+class _Cutter:
+    """Turns hidden claims into salted disclosures, innermost first."""
+
+    def __init__(self, kind: CredentialType, randomness: Randomness) -> None:
+        self.kind = kind
+        self.randomness = randomness
+        self.disclosures: list[str] = []
+
+    def cut_members(
+        self, members: Mapping[str, Any], path: tuple[str, ...], slots: int
+    ) -> list[str]:
+        """Digests of all members, padded with decoys and sorted, so that order tells nothing."""
+        digests = [
+            self._disclose([name, self._hide_inside(value, (*path, name))])
+            for name, value in members.items()
+        ]
+        decoys = [b64url_encode(self.randomness(32)) for _ in range(slots - len(digests))]
+        return sorted(digests + decoys)
+
+    def _hide_inside(self, value: Any, path: tuple[str, ...]) -> Any:
+        below = [p for p in self.kind.nested if p[: len(path)] == path and len(p) == len(path) + 1]
+        if not below:
+            return value
+        if below == [(*path, None)]:
+            return [{"...": self._disclose([item])} for item in value]
+        names = {p[-1] for p in below}
+        hidden = {name: member for name, member in value.items() if name in names}
+        clear = {name: member for name, member in value.items() if name not in names}
+        return {**clear, "_sd": self.cut_members(hidden, path, slots=len(names))}
+
+    def _disclose(self, parts: list[Any]) -> str:
+        salt = b64url_encode(self.randomness(SALT_BYTES))
+        text = b64url_encode(dump_json([salt, *parts]))
+        self.disclosures.append(text)
+        return b64url_encode(hashlib.sha256(text.encode()).digest())
+
+
+# --- presenting -----------------------------------------------------------------------------------
+
+
+def disclose(text: str, names: Iterable[str]) -> str:
+    """Keep the disclosures of the named top-level claims, with all that lies inside them.
+
+    A dotted name keeps one member alone: `id_document.number_tail` shows the document claim with
+    nothing but that member of the hidden ones. Raises UsageError for a name that is not there.
+    """
+    sealed = parse(text)
+    read = {
+        digest: (raw, parts)
+        for raw in sealed.disclosures
+        for digest, parts in (_read_disclosure(raw),)
+    }
+    wanted = set(names)
+    keep: set[str] = set()
+    found: set[str] = set()
+    for digest, (_, parts) in read.items():
+        if len(parts) == 3 and isinstance(parts[1], str):
+            matching = {n for n in wanted if n == parts[1] or n.startswith(f"{parts[1]}.")}
+            if matching and _is_top(digest, sealed):
+                found |= matching & {parts[1]}
+                keep.add(digest)
+                found |= _keep_inside(parts, matching, read, keep)
+    if wanted - found:
+        missing = ", ".join(sorted(wanted - found))
+        raise UsageError(f"nothing of the name {missing} can be disclosed here")
+    kept = [raw for digest, (raw, _) in read.items() if digest in keep]
+    token = text.split("~", 1)[0]
+    return "~".join((token, *kept, ""))
+
+
+def _is_top(digest: str, sealed: SdJwt) -> bool:
+    return digest in parse_json(sealed.jws.payload).get("_sd", ())
+
+
+def _keep_inside(
+    parts: Sequence[Any],
+    matching: set[str],
+    read: Mapping[str, tuple[str, list[Any]]],
+    keep: set[str],
+) -> set[str]:
+    """Add the disclosures inside a disclosed value; return the dotted names that were found."""
+    found = set()
+    for digest in _digests_in(parts[2]):
+        if digest not in read:
+            continue
+        inner = read[digest][1]
+        dotted = f"{parts[1]}.{inner[1]}" if len(inner) == 3 else None
+        if parts[1] in matching or dotted in matching:
+            keep.add(digest)
+            if dotted is not None:
+                found.add(dotted)
+    return found & matching
+
+
+def _digests_in(value: Any) -> list[str]:
+    if isinstance(value, dict):
+        return list(value.get("_sd", ()))
+    if isinstance(value, list):
+        return [item["..."] for item in value if isinstance(item, dict) and "..." in item]
+    return []
+
+
+def bind(text: str, *, audience: str, nonce: str, issued_at: int, signer: Signer) -> str:
+    """Add a key-binding token for one verifier and one request (RFC 9901 §4.3)."""
+    bound_text = parse(text).bound_text
+    payload = {"iat": issued_at, "aud": audience, "nonce": nonce, "sd_hash": sd_hash(bound_text)}
+    return bound_text + sign_jws(dump_json(payload), {"typ": TYP_KEY_BINDING}, signer)
+
+
+def all_claims(text: str) -> dict[str, Any]:
+    """Every claim of a credential whose holder keeps all disclosures; nothing is verified."""
+    sealed = parse(text)
+    return open_disclosures(parse_json(sealed.jws.payload), sealed.disclosures).claims

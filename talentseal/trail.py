@@ -1,0 +1,117 @@
+"""The trail: the findings of one verification, in the order in which they were made.
+
+A step hands its findings here; what they lead to is the policy's business, and the verdict is
+nothing but the trail read once. No step can turn a finding of another into something better.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, TypeVar
+
+from schemas.verdict import CODES, BundleState, Caution, Check, Code, CredentialView, Verdict
+from talentseal.policy import Policy
+
+Value = TypeVar("Value")
+
+_RESULT = {"F": "fail", "U": "unknown", "R": "pass", "N": "not_applicable"}
+_RESULTS = {code: _RESULT[info.letter] for code, info in CODES.items()}
+_BY_NAME: Mapping[str, Code] = {str(code): code for code in CODES}
+_ABSENCES = frozenset(code for code, info in CODES.items() if info.absence)
+_QUESTION_OF = {
+    "format": 0, "issuer_key": 0, "certificate": 0, "signature": 0, "key_time": 0,
+    "authority": 1, "scope": 1, "approval": 1,
+    "recognition": 2, "catalogue": 2,
+}  # fmt: skip
+_WORST = {"not_applicable": 0, "pass": 1, "unknown": 2, "fail": 3}
+_ANSWERS = ("not_applicable", "pass", "unknown", "fail")
+
+
+def passed(check: str) -> Check:
+    return Check(check, "pass")
+
+
+def finding(
+    check: str,
+    code: str,
+    *,
+    as_of: int | None = None,
+    detail: Mapping[str, Any] | None = None,
+    fresh: bool = True,
+) -> Check:
+    """A finding with its code; the code says whether it fails, is unknown, or is a remark.
+
+    fresh  whether the trust data it rests on is fresh: what is absent from data that is not
+           may have been published since, and is unknown
+    """
+    known = _BY_NAME[code]
+    result = "unknown" if not fresh and known in _ABSENCES else _RESULTS[known]
+    return Check(check, result, known, as_of, detail)
+
+
+class Trail:
+    """The findings so far, and what else the verdict will say."""
+
+    __slots__ = ("_trust", "bundle", "cautions", "checks", "credential", "home", "now", "policy")
+
+    def __init__(self, policy: Policy, now: int, home: str) -> None:
+        self.policy = policy
+        self.now = now
+        self.home = home
+        self.checks: list[Check] = []
+        self._trust = 0
+        self.bundle: dict[str, BundleState] = {}
+        self.credential: CredentialView | None = None
+        self.cautions: Sequence[Caution] = ()
+
+    def note(self, step: tuple[Value, Sequence[Check]]) -> Value:
+        """Record a step's findings and hand on what it found."""
+        value, checks = step
+        self.checks.extend(checks)
+        return value
+
+    def note_trust(self, step: tuple[Value, Sequence[Check]]) -> Value:
+        """The same for trust data, whose findings stand first even when made later."""
+        value, checks = step
+        self.checks[self._trust : self._trust] = checks
+        self._trust += len(checks)
+        return value
+
+    def verdict(self) -> Verdict:
+        decided, outcomes = self._decide()
+        return Verdict(
+            decided,
+            self._questions(),
+            tuple(self.checks),
+            self.credential,
+            self.now,
+            self.home,
+            self.policy.place,
+            self.policy.purpose,
+            self.bundle,
+            self.policy.label,
+            tuple(self.cautions),
+            outcomes,
+        )
+
+    def _decide(self) -> tuple[str, tuple[str, ...]]:
+        """Any refuse refuses, else any refer refers, else accept."""
+        outcome = self.policy.outcome
+        outcomes = tuple(
+            ["accept" if check[2] is None and check[1] == "pass" else outcome(check)
+             for check in self.checks]
+        )  # fmt: skip
+        if "refuse" in outcomes:
+            return "refuse", outcomes
+        return ("refer" if "refer" in outcomes else "accept"), outcomes
+
+    def _questions(self) -> dict[str, str]:
+        """Fail before unknown before pass; a question none of whose checks ran is unknown."""
+        worst = [-1, -1, -1]
+        doubtful = False
+        for check in self.checks:
+            question = _QUESTION_OF.get(check[0])
+            if question is not None:
+                worst[question] = max(worst[question], _WORST[check[1]])
+            elif check[0] == "trust_data" and check[1] != "pass":
+                doubtful = True
+        answers = ["unknown" if w < 0 or (doubtful and w < 3) else _ANSWERS[w] for w in worst]
+        return {"authentic": answers[0], "authorised": answers[1], "recognised": answers[2]}
