@@ -150,7 +150,7 @@ def _row(number: int, measured: Mapping[str, Any] | None) -> str:
     goal = GOALS[number]
     head = f"| {number} | {goal.name} | {goal.limit} | {goal.floor} |"
     if measured is None:
-        return f"{head} | not measured: its subject is not built yet | | |"
+        return f"{head} | not measured yet | | |"
     peers = "; ".join(_peer(peer) for peer in measured["peers"])
     ratios = f"**{measured['ratio_p10']:.2f}** / {measured['ratio_median']:.2f}"
     times = f"{measured['ours_us']:.1f} to {measured['floor_us']:.1f}"
