@@ -9,7 +9,7 @@ SHELL := /bin/bash
 MAKEFLAGS += --no-print-directory
 
 BIN := .venv/bin
-CODE := schemas talentseal issuer registry verifier wallet_cli tests benchmarks examples scripts
+CODE := schemas talentseal issuer registry verifier wallet_cli tests benchmarks examples
 # What `make bench` may take: BENCH=full (<= 10 minutes) or quick (<= 90 seconds); PEERS=0 leaves
 # the foreign verifiers out.
 BENCH ?= full
@@ -17,7 +17,7 @@ PEERS ?= 1
 LOCK_FLAGS := --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
 	--no-header
 
-.PHONY: help demo test check fix bench docs environment demo-environment peers lock clean
+.PHONY: help demo test check fix bench environment demo-environment peers lock clean
 
 help: ## list the tasks
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "make %-12s %s\n", $$1, $$2}' Makefile
