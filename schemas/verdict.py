@@ -57,6 +57,8 @@ _OUTCOME_OF_RESULT = {
     "pass": "accept",
     "not_applicable": "accept",
 }
+_DOUBTFUL = frozenset({"fail", "unknown"})
+_PLACES = {check: place for place, check in enumerate(CHECKS)}
 _LAST_SECOND = 253_402_300_799  # 9999-12-31T23:59:59Z, the last that RFC 3339 can write
 
 
@@ -198,7 +200,11 @@ class CodeInfo(NamedTuple):
     absence: bool = False
 
     @property
-    def default_outcome(self) -> str:
+    def _place(check: Check) -> int:
+    return _PLACES.get(check.check, len(CHECKS))
+
+
+def default_outcome(self) -> str:
         """The outcome of this code under no policy and with fresh trust data."""
         return _OUTCOME_OF_LETTER[self.letter]
 
@@ -414,12 +420,11 @@ class Verdict:
         if self.outcome == "accept":
             return None
         outcomes = self.outcomes or tuple(map(default_outcome, self.checks))
-        decisive = zip(self.checks, outcomes, strict=True)
-        found = [check for check, outcome in decisive if outcome == self.outcome and check.code]
-        if found:
-            return found[0]
-        # A policy shifted the findings and did not say which: the first that is no pass decides.
-        return next((c for c in self.checks if c.result in {"fail", "unknown"}), None)
+        decided = zip(self.checks, outcomes, strict=True)
+        decisive = [check for check, outcome in decided if outcome == self.outcome and check.code]
+        # Where a policy shifted the findings and did not say which, whatever is no pass decides.
+        doubtful = [check for check in self.checks if check.result in _DOUBTFUL]
+        return min(decisive or doubtful, key=_place, default=None)
 
     @property
     def headline(self) -> Code | None:
@@ -430,14 +435,14 @@ class Verdict:
     @property
     def codes(self) -> tuple[Code, ...]:
         """The codes of all failed and unknown findings, in check order, without remarks."""
-        return tuple(c.code for c in self.checks if c.result in {"fail", "unknown"} and c.code)
+        checks = sorted(self.checks, key=_place)
+        return tuple(c.code for c in checks if c.result in _DOUBTFUL and c.code)
 
     @property
     def remarks(self) -> tuple[Code, ...]:
         """The codes of findings that passed or did not apply, in check order."""
-        return tuple(
-            c.code for c in self.checks if c.result in {"pass", "not_applicable"} and c.code
-        )
+        checks = sorted(self.checks, key=_place)
+        return tuple(c.code for c in checks if c.result not in _DOUBTFUL and c.code)
 
     def to_json(self, lang: str = "en") -> dict[str, Any]:
         """The verdict document; only `message` is in the language, codes are never translated."""
@@ -470,6 +475,10 @@ class Verdict:
             "holder_bound": credential.holder_bound,
             "claims": dict(credential.claims) if authentic else {},
         }
+
+
+def _place(check: Check) -> int:
+    return _PLACES.get(check.check, len(CHECKS))
 
 
 def default_outcome(check: Check) -> str:
@@ -519,7 +528,7 @@ def _time_or_none(seconds: int | None) -> str | None:
 def _check_json(check: Check, lang: str) -> dict[str, Any]:
     from schemas.messages import check_message
 
-    document = {
+    document: dict[str, Any] = {
         "check": check.check,
         "result": check.result,
         "code": None if check.code is None else str(check.code),
