@@ -200,11 +200,7 @@ class CodeInfo(NamedTuple):
     absence: bool = False
 
     @property
-    def _place(check: Check) -> int:
-    return _PLACES.get(check.check, len(CHECKS))
-
-
-def default_outcome(self) -> str:
+    def default_outcome(self) -> str:
         """The outcome of this code under no policy and with fresh trust data."""
         return _OUTCOME_OF_LETTER[self.letter]
 
