@@ -1,0 +1,281 @@
+"""What the four programs share at the terminal: one door for errors, the home folder, passphrases.
+
+`main_door` runs a typer app and is the only place where an exception ends: an error of ours becomes
+a sentence, a hint and its code on standard error and leaves by its own exit code; anything else is
+a fault of ours and leaves by code 4, without a traceback unless `TALENTSEAL_DEBUG=1`. With `--json`
+the error is one JSON document on standard output. Text of foreign origin is made `visible` first.
+What the commands do is left to the programs; typer is loaded only inside functions.
+
+This module reads the environment, files and the clock; nothing pure may import it.
+"""
+
+import os
+import sys
+import unicodedata
+from collections.abc import Callable, Mapping, Sequence
+from datetime import UTC, datetime
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NoReturn
+
+from talentseal.encoding import dump_json
+from talentseal.errors import Exit, TalentsealError, UnavailableError, UsageError
+
+if TYPE_CHECKING:
+    import typer
+
+HOME = "TALENTSEAL_HOME"
+PASSPHRASE_FILE = "TALENTSEAL_KEY_PASSPHRASE_FILE"  # noqa: S105  the name of a setting
+DEBUG = "TALENTSEAL_DEBUG"
+
+_PREFIX = "TALENTSEAL_"
+_MAX_SETTINGS_BYTES = 64 * 1024
+_MAX_PASSPHRASE_BYTES = 1024
+_KEYS_FOLDER = "keys"
+_PASSPHRASE_NAME = "passphrase"  # noqa: S105  the name of a file
+
+
+# --- settings and places --------------------------------------------------------------------------
+
+
+def setting(name: str) -> str | None:
+    """A setting from the environment, else from a `.env` file in the working folder."""
+    value = os.environ.get(name)
+    return value or _settings_file(str(Path.cwd())).get(name)
+
+
+@cache
+def _settings_file(folder: str) -> Mapping[str, str]:
+    path = Path(folder) / ".env"
+    try:
+        with path.open("rb") as file:
+            lines = file.read(_MAX_SETTINGS_BYTES).decode("utf-8", "replace").splitlines()
+    except OSError:
+        return {}
+    pairs = [line.partition("=") for line in lines if line.startswith(_PREFIX)]
+    return {name.strip(): value.strip().strip("\"'") for name, _, value in pairs}
+
+
+def base_home() -> Path:
+    """The folder of all data: `TALENTSEAL_HOME`, else the platform's user data folder."""
+    chosen = setting(HOME)
+    if chosen:
+        return Path(chosen).expanduser().absolute()
+    from platformdirs import user_data_path
+
+    return user_data_path("talentseal", appauthor=False)
+
+
+def role_home(role: str) -> Path:
+    """The folder of one program (`registry`, `issuer`, `verifier`, `wallet`); may not exist yet."""
+    return base_home() / role
+
+
+def make_private(folder: Path) -> Path:
+    """Create a folder that only its owner can enter. Raises UnavailableError."""
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        folder.chmod(0o700)
+    except OSError as error:
+        raise UnavailableError(
+            f"{folder} cannot be created", hint=f"Check its rights, or set {HOME}."
+        ) from error
+    return folder
+
+
+def keys_folder(role: str) -> Path:
+    """Where a program keeps its encrypted keys."""
+    return role_home(role) / _KEYS_FOLDER
+
+
+def now() -> datetime:
+    """The clock, read once per command and passed on from there."""
+    return datetime.now(UTC)
+
+
+# --- passphrases ----------------------------------------------------------------------------------
+
+
+def key_passphrase(role: str) -> bytes:
+    """The passphrase of a program's keys: named file, development file, or typed at a terminal.
+
+    Raises UsageError where none of these exists, UnavailableError for a file others can read.
+    """
+    named = setting(PASSPHRASE_FILE)
+    path = Path(named).expanduser() if named else keys_folder(role) / _PASSPHRASE_NAME
+    if named or path.exists():
+        return _read_passphrase(path)
+    if not sys.stdin.isatty():
+        raise UsageError(
+            "the passphrase of the keys is not known",
+            hint=f"Name a file that holds it in {PASSPHRASE_FILE}.",
+        )
+    from getpass import getpass
+
+    return getpass("Passphrase of the keys: ").encode()
+
+
+def make_dev_passphrase(role: str) -> bytes:
+    """A passphrase file for development, made once (mode 0600) by `init --dev`."""
+    path = make_private(keys_folder(role)) / _PASSPHRASE_NAME
+    if not path.exists():
+        import secrets
+
+        handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        with os.fdopen(handle, "wb") as file:
+            file.write(secrets.token_urlsafe(24).encode() + b"\n")
+    return _read_passphrase(path)
+
+
+def _read_passphrase(path: Path) -> bytes:
+    try:
+        with path.open("rb") as file:
+            if os.fstat(file.fileno()).st_mode & 0o077:
+                raise UnavailableError(
+                    f"{path} can be read by others", hint=f"Run: chmod 600 {path}"
+                )
+            text = file.read(_MAX_PASSPHRASE_BYTES).strip()
+    except OSError as error:
+        raise UnavailableError(
+            f"the passphrase file {path} cannot be read",
+            code="INPUT_UNREADABLE",
+            hint=f"Check the path in {PASSPHRASE_FILE} and its rights.",
+        ) from error
+    if not text:
+        raise UsageError(f"the passphrase file {path} is empty")
+    return text
+
+
+# --- talking to people and machines ---------------------------------------------------------------
+
+
+def visible(text: str) -> str:
+    r"""Text of foreign origin for a terminal: controls, bidi and invisible marks as `\u{...}`."""
+    if text.isascii() and text.isprintable():
+        return text
+    return "".join(_visible_character(character) for character in text)
+
+
+def _visible_character(character: str) -> str:
+    if character != "\n" and unicodedata.category(character) in ("Cc", "Cf", "Cs", "Zl", "Zp"):
+        return f"\\u{{{ord(character):x}}}"
+    return character
+
+
+def emit(document: object, *, as_json: bool, text: str) -> None:
+    """The result of a command: one JSON document for machines, or a text for people."""
+    _write(dump_json(document).decode() if as_json else visible(text))
+
+
+def note(text: str) -> None:
+    """A message beside the result, on standard error."""
+    print(visible(text), file=sys.stderr)
+
+
+def is_terminal() -> bool:
+    """Whether a person is watching: colours and progress are for them alone."""
+    return sys.stdout.isatty() and sys.stderr.isatty() and not os.environ.get("NO_COLOR")
+
+
+def _write(text: str) -> None:
+    if text:
+        sys.stdout.write(text if text.endswith("\n") else f"{text}\n")
+        sys.stdout.flush()
+
+
+# --- the door -------------------------------------------------------------------------------------
+
+
+def new_app(help_text: str) -> "typer.Typer":
+    """A typer app as all our programs want it: plain help, no completion, no pretty tracebacks."""
+    import typer
+
+    return typer.Typer(
+        help=help_text,
+        no_args_is_help=True,
+        add_completion=False,
+        rich_markup_mode=None,
+        pretty_exceptions_enable=False,
+        context_settings={"help_option_names": ["-h", "--help"]},
+    )
+
+
+def main_door(app: "typer.Typer", argv: Sequence[str] | None = None, *, name: str = "") -> NoReturn:
+    """Run `app` and leave the process with the exit code that the outcome deserves."""
+    arguments = list(sys.argv[1:] if argv is None else argv)
+    _forbid_core_dumps()
+    code = run(app, arguments, name=name)
+    _silence_broken_pipe()
+    sys.exit(code)
+
+
+def run(app: "typer.Typer", argv: Sequence[str], *, name: str = "") -> int:
+    """Run `app` once and return its exit code; errors are already told."""
+    import typer
+
+    as_json = any(argument in ("--json", "--jsonl") for argument in argv)
+    command = typer.main.get_command(app)
+    try:
+        result = command.main(list(argv), prog_name=name or None, standalone_mode=False)
+    except TalentsealError as error:
+        return _tell(error, as_json=as_json)
+    except (typer.Abort, KeyboardInterrupt):
+        note("Stopped.")
+        return Exit.UNAVAILABLE
+    except BrokenPipeError:
+        return Exit.OK  # the reader has seen enough
+    except typer.Exit as leaving:
+        return leaving.exit_code
+    except Exception as error:  # noqa: BLE001  the outermost door of a program
+        return _tell_other(error, as_json=as_json)
+    return result if isinstance(result, int) and not isinstance(result, bool) else Exit.OK
+
+
+def _tell(error: TalentsealError, *, as_json: bool) -> int:
+    if as_json:
+        _write(dump_json(problem_document(error)).decode())
+    for line in (error.message, error.hint, f"[{error.code}]"):
+        if line:
+            note(line)
+    return error.exit
+
+
+def problem_document(error: TalentsealError) -> dict[str, str]:
+    """An error as the object that `--json` prints."""
+    return {"code": error.code, "title": error.message, "detail": error.hint}
+
+
+def _tell_other(error: Exception, *, as_json: bool) -> int:
+    """A wrong command line shows itself and leaves by 2; anything else is a fault of ours."""
+    show: Callable[[], Any] | None = getattr(error, "show", None)
+    if show is not None and getattr(error, "exit_code", None) == Exit.USAGE:
+        if as_json:
+            usage = UsageError(str(error), hint="See --help.")
+            _write(dump_json(problem_document(usage)).decode())
+        show()
+        return Exit.USAGE
+    if os.environ.get(DEBUG) == "1":
+        raise error
+    fault = UnavailableError(
+        "Something unexpected went wrong.",
+        code="INTERNAL_ERROR",
+        hint=f"Run it again with {DEBUG}=1 and report what it prints.",
+    )
+    return _tell(fault, as_json=as_json)
+
+
+def _forbid_core_dumps() -> None:
+    """Keys are in memory: a crash must not write them to a disk."""
+    try:
+        import resource
+    except ImportError:  # not on every platform
+        return
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+
+
+def _silence_broken_pipe() -> None:
+    """Flush now; a reader that has gone away is no reason for a message at exit."""
+    try:
+        sys.stdout.flush()
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
