@@ -30,9 +30,8 @@ DEBUG = "TALENTSEAL_DEBUG"
 
 _PREFIX = "TALENTSEAL_"
 _MAX_SETTINGS_BYTES = 64 * 1024
-_MAX_PASSPHRASE_BYTES = 1024
 _KEYS_FOLDER = "keys"
-_PASSPHRASE_NAME = "passphrase"  # noqa: S105  the name of a file
+_DEV_PASSPHRASE_NAME = "dev-passphrase"  # noqa: S105  the name of a file
 
 
 # --- settings and places --------------------------------------------------------------------------
@@ -71,18 +70,6 @@ def role_home(role: str) -> Path:
     return base_home() / role
 
 
-def make_private(folder: Path) -> Path:
-    """Create a folder that only its owner can enter. Raises UnavailableError."""
-    try:
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        folder.chmod(0o700)
-    except OSError as error:
-        raise UnavailableError(
-            f"{folder} cannot be created", hint=f"Check its rights, or set {HOME}."
-        ) from error
-    return folder
-
-
 def keys_folder(role: str) -> Path:
     """Where a program keeps its encrypted keys."""
     return role_home(role) / _KEYS_FOLDER
@@ -101,49 +88,41 @@ def key_passphrase(role: str) -> bytes:
 
     Raises UsageError where none of these exists, UnavailableError for a file others can read.
     """
+    from talentseal.keystore import read_passphrase
+
     named = setting(PASSPHRASE_FILE)
-    path = Path(named).expanduser() if named else keys_folder(role) / _PASSPHRASE_NAME
+    path = Path(named).expanduser() if named else dev_passphrase_file(role)
     if named or path.exists():
-        return _read_passphrase(path)
+        return read_passphrase(path, None)
     if not sys.stdin.isatty():
         raise UsageError(
             "the passphrase of the keys is not known",
             hint=f"Name a file that holds it in {PASSPHRASE_FILE}.",
         )
+    return read_passphrase(None, _ask_passphrase)
+
+
+def _ask_passphrase() -> str:
     from getpass import getpass
 
-    return getpass("Passphrase of the keys: ").encode()
+    return getpass("Passphrase of the keys: ")
+
+
+def dev_passphrase_file(role: str) -> Path:
+    """Where `init --dev` leaves the passphrase of development keys, beside the keystore."""
+    return role_home(role) / _DEV_PASSPHRASE_NAME
 
 
 def make_dev_passphrase(role: str) -> bytes:
-    """A passphrase file for development, made once (mode 0600) by `init --dev`."""
-    path = make_private(keys_folder(role)) / _PASSPHRASE_NAME
-    if not path.exists():
-        import secrets
+    """A passphrase for development keys, written once (mode 0600) by `init --dev`."""
+    import secrets
 
-        handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        with os.fdopen(handle, "wb") as file:
-            file.write(secrets.token_urlsafe(24).encode() + b"\n")
-    return _read_passphrase(path)
+    from talentseal.files import make_private_folder, write_new
 
-
-def _read_passphrase(path: Path) -> bytes:
-    try:
-        with path.open("rb") as file:
-            if os.fstat(file.fileno()).st_mode & 0o077:
-                raise UnavailableError(
-                    f"{path} can be read by others", hint=f"Run: chmod 600 {path}"
-                )
-            text = file.read(_MAX_PASSPHRASE_BYTES).strip()
-    except OSError as error:
-        raise UnavailableError(
-            f"the passphrase file {path} cannot be read",
-            code="INPUT_UNREADABLE",
-            hint=f"Check the path in {PASSPHRASE_FILE} and its rights.",
-        ) from error
-    if not text:
-        raise UsageError(f"the passphrase file {path} is empty")
-    return text
+    if setting(PASSPHRASE_FILE) is None and not dev_passphrase_file(role).exists():
+        make_private_folder(role_home(role))
+        write_new(dev_passphrase_file(role), secrets.token_urlsafe(24).encode() + b"\n")
+    return key_passphrase(role)
 
 
 # --- talking to people and machines ---------------------------------------------------------------
