@@ -1,0 +1,156 @@
+"""Files, read within bounds and written whole or not at all.
+
+Reading opens regular files only, never through a link at the last step, and stops at a cap.
+Writing puts a finished temporary file in place of the old one: whoever reads, even after a power
+cut, finds the old content or the new. `private` files are for secrets and personal data: mode 0600
+in a folder of mode 0700, both owned by the person running the program; anything looser is refused.
+
+What the bytes mean is left to the callers. Failures are UnavailableError with a hint.
+"""
+
+import errno
+import os
+import stat
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from talentseal.errors import UnavailableError
+
+PRIVATE_FILE = 0o600
+PRIVATE_FOLDER = 0o700
+_OTHERS = 0o077
+# NONBLOCK: opening a pipe that nobody writes to must not hang.
+_READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK
+
+
+def read_bounded(path: Path, max_bytes: int) -> bytes:
+    """The content of a regular file of at most `max_bytes`. Raises UnavailableError."""
+    return _read(path, max_bytes, private=False)
+
+
+def read_private(path: Path, max_bytes: int) -> bytes:
+    """`read_bounded` of a file that nobody else may read. Raises UnavailableError."""
+    return _read(path, max_bytes, private=True)
+
+
+def write_atomic(path: Path, data: bytes, *, mode: int = PRIVATE_FILE) -> None:
+    """Write `path` anew, or replace it, and return once it is on the disk.
+
+    Raises UnavailableError (`STORAGE_FULL` when that is the cause); the old content then stays.
+    """
+    _write(path, data, mode, os.replace)
+
+
+def write_private(path: Path, data: bytes) -> None:
+    """`write_atomic` into a folder that only its owner may enter. Raises UnavailableError."""
+    check_private_folder(path.parent)
+    write_atomic(path, data)
+
+
+def write_new(path: Path, data: bytes, *, mode: int = PRIVATE_FILE) -> None:
+    """`write_atomic` that never replaces: of two writers one succeeds. Raises UnavailableError."""
+    _write(path, data, mode, os.link)
+
+
+def make_private_folder(folder: Path) -> None:
+    """Make `folder` with mode 0700 unless it exists, and check it. Raises UnavailableError."""
+    with _explained(folder, "made"):
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        with suppress(FileExistsError):
+            folder.mkdir(mode=PRIVATE_FOLDER)
+    check_private_folder(folder)
+
+
+def check_private_folder(folder: Path) -> None:
+    """Refuse a folder that is a link, somebody else's or open to others. UnavailableError."""
+    with _explained(folder, "read"):
+        found = folder.lstat()
+    if not stat.S_ISDIR(found.st_mode):
+        raise UnavailableError(f"{folder} is not a folder", hint="Name the folder itself, no link.")
+    _check_private(folder, found, "700")
+
+
+def _check_private(path: Path, found: os.stat_result, mode: str) -> None:
+    if found.st_uid != os.geteuid():
+        raise UnavailableError(
+            f"{path} belongs to another user", hint="Run as its owner, or give it to this user."
+        )
+    if found.st_mode & _OTHERS:
+        raise UnavailableError(
+            f"{path} is open to other users (mode {stat.S_IMODE(found.st_mode):03o})",
+            hint=f"If nobody else has read it: chmod {mode} {path}",
+        )
+
+
+def _read(path: Path, max_bytes: int, *, private: bool) -> bytes:
+    with _explained(path, "read"):
+        descriptor = os.open(path, _READ)
+        with os.fdopen(descriptor, "rb") as file:
+            found = os.fstat(descriptor)
+            if not stat.S_ISREG(found.st_mode):
+                raise UnavailableError(f"{path} is not a regular file", code="INPUT_UNREADABLE")
+            if private:
+                _check_private(path, found, "600")
+            data = file.read(max_bytes + 1)
+    if len(data) > max_bytes:
+        raise UnavailableError(f"{path} is larger than {max_bytes} bytes", code="TOO_LARGE")
+    return data
+
+
+def _write(path: Path, data: bytes, mode: int, place: Callable[[Path, Path], None]) -> None:
+    with _explained(path, "written"):
+        descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+        temporary = Path(name)
+        try:
+            with os.fdopen(descriptor, "wb") as file:
+                os.fchmod(descriptor, mode)
+                file.write(data)
+                file.flush()
+                os.fsync(descriptor)
+            place(temporary, path)
+        finally:
+            temporary.unlink(missing_ok=True)  # gone already when it was renamed
+        sync_folder(path.parent)
+
+
+def sync_folder(folder: Path) -> None:
+    """Make names in `folder` survive a power cut. Raises OSError."""
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+_SENTENCES = {
+    errno.ENOENT: "does not exist",
+    errno.EACCES: "may not be {}: permission denied",
+    errno.EPERM: "may not be {}: not permitted",
+    errno.EROFS: "may not be {}: the disk is read-only",
+    errno.ELOOP: "is a link, and links are not followed",
+    errno.EEXIST: "exists already",
+    errno.ENOTDIR: "stands behind something that is not a folder",
+    errno.ENXIO: "is not a regular file",
+}
+_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+
+
+@contextmanager
+def _explained(path: Path, verb: str) -> Iterator[None]:
+    """Turn an OSError about `path` into a sentence."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno in _FULL:
+            raise UnavailableError(
+                f"no room to write {path}",
+                code="STORAGE_FULL",
+                hint="Make room; nothing was changed.",
+            ) from error
+        sentence = _SENTENCES.get(error.errno or 0, f"cannot be {{}} ({error.strerror})")
+        code = "INPUT_UNREADABLE" if verb == "read" else "DEPENDENCY_UNAVAILABLE"
+        raise UnavailableError(f"{path} {sentence.format(verb)}", code=code) from error
+    except ValueError as error:  # a NUL byte in the name
+        raise UnavailableError("not a file name", code="INPUT_UNREADABLE") from error

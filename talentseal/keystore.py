@@ -1,0 +1,358 @@
+"""Where private keys live: a Signer from a URI, and sealed boxes under a passphrase.
+
+A keystore is a private folder. `keystore.json` says how one key-encryption key is stretched from a
+passphrase (scrypt) and lets a wrong passphrase be told from a damaged file. Every other file,
+`<kid>.key`, is one private key (PKCS#8) in a box of AES-256-GCM whose label - kid, algorithm, time,
+development mark - is authenticated with it. Keys are made here and never leave in clear. The lock
+and the boxes serve the wallet's vault as well.
+
+Whether a key may be used is decided by trust data, not here. Keys in hardware (`pkcs11:`) and in
+services (`kms:`) are named and not yet offered.
+
+Standards: scrypt RFC 7914, AES-GCM NIST SP 800-38D, PKCS#8 RFC 5958.
+"""
+
+import hashlib
+import os
+import re
+import unicodedata
+from collections.abc import Callable, Iterable, Mapping
+from datetime import datetime
+from pathlib import Path
+from typing import Any, NamedTuple, NoReturn
+
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.asymmetric import ec, ed25519
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from cryptography.hazmat.primitives.kdf.scrypt import Scrypt
+from cryptography.hazmat.primitives.serialization import (
+    Encoding,
+    NoEncryption,
+    PrivateFormat,
+    load_der_private_key,
+)
+
+from talentseal.encoding import (
+    b64url_decode,
+    b64url_encode,
+    canonical_json,
+    dump_json,
+    format_time,
+    parse_json,
+    to_seconds,
+)
+from talentseal.errors import InputError, UnavailableError, UsageError
+from talentseal.files import (
+    check_private_folder,
+    make_private_folder,
+    read_private,
+    write_new,
+    write_private,
+)
+from talentseal.keys import Signer, SoftwareSigner, new_signer
+
+Random = Callable[[int], bytes]
+
+KEYSTORE_FILE = "keystore.json"
+_SUFFIX = ".key"
+_VERSION = 1
+_KID = re.compile(r"[A-Za-z0-9_-]{43}")
+_MAX_FILE_BYTES = 4096  # a sealed key takes about 500
+MAX_PASSPHRASE_BYTES = 1024
+
+# scrypt: 2^15 blocks of 1 KiB are 32 MiB and about a tenth of a second.
+SCRYPT_N = 2**15
+_SCRYPT_N_ALLOWED = (2**14, 2**15, 2**16, 2**17)  # a hostile file may burn 128 MiB, no more
+_SCRYPT_P_ALLOWED = range(1, 5)
+_SCRYPT_R = 8
+_SALT_BYTES = range(16, 65)
+KEY_BYTES = 32
+_NONCE_BYTES = 12
+_TAG_BYTES = 16
+
+# --- boxes under a key ----------------------------------------------------------------------------
+
+
+def seal_box(data: bytes, key: bytes, aad: bytes, *, random: Random = os.urandom) -> bytes:
+    """AES-256-GCM: a fresh nonce of 12 bytes, then the ciphertext with its tag.
+
+    A key seals at most 2^32 boxes (SP 800-38D §8.3); `aad` is authenticated and not stored.
+    """
+    nonce = random(_NONCE_BYTES)
+    return nonce + AESGCM(key).encrypt(nonce, data, aad)
+
+
+def open_box(box: bytes, key: bytes, aad: bytes) -> bytes:
+    """Invert `seal_box`. Raises InputError `MALFORMED` for another key, label or content."""
+    if len(box) < _NONCE_BYTES + _TAG_BYTES:
+        raise InputError("a sealed box is cut off", code="MALFORMED")
+    try:
+        return AESGCM(key).decrypt(box[:_NONCE_BYTES], box[_NONCE_BYTES:], aad)
+    except InvalidTag as error:
+        raise InputError("a sealed box was altered or has another key", code="MALFORMED") from error
+
+
+# --- a lock: how a passphrase becomes a key -------------------------------------------------------
+
+
+def derive_key(passphrase: bytes, params: Mapping[str, Any]) -> bytes:
+    """32 bytes from a passphrase by the scrypt parameters `{name, n, r, p, salt}`.
+
+    Raises InputError `MALFORMED` for parameters that are too weak or would burn memory.
+    """
+    n, p, salt = params.get("n"), params.get("p"), _bytes(params.get("salt"))
+    costs = n in _SCRYPT_N_ALLOWED and params.get("r") == _SCRYPT_R and p in _SCRYPT_P_ALLOWED
+    if params.get("name") != "scrypt" or not costs or len(salt) not in _SALT_BYTES:
+        raise InputError("a key derivation that is not allowed", code="MALFORMED")
+    kdf = Scrypt(salt=salt, length=KEY_BYTES, n=int(n or 0), r=_SCRYPT_R, p=int(p or 0))
+    return kdf.derive(passphrase)
+
+
+def make_lock(
+    passphrase: bytes, label: Mapping[str, Any], *, n: int = SCRYPT_N, random: Random = os.urandom
+) -> tuple[dict[str, Any], bytes]:
+    """A document that lets `open_lock` find the returned key again, and vouches for `label`."""
+    if not 0 < len(passphrase) <= MAX_PASSPHRASE_BYTES:
+        raise UsageError(f"a passphrase has 1 to {MAX_PASSPHRASE_BYTES} bytes")
+    kdf = {"name": "scrypt", "n": n, "r": _SCRYPT_R, "p": 1, "salt": b64url_encode(random(16))}
+    head = {"version": _VERSION, **label, "kdf": kdf}
+    key = derive_key(passphrase, kdf)
+    lock = {**head, "check": b64url_encode(seal_box(b"", key, canonical_json(head), random=random))}
+    return {**lock, "digest": _digest(lock)}, key
+
+
+def open_lock(lock: Mapping[str, Any], passphrase: bytes) -> bytes:
+    """The key of a lock. Raises InputError `MALFORMED` for a damaged lock, and
+    UnavailableError for a wrong passphrase.
+    """
+    body = {name: value for name, value in lock.items() if name != "digest"}
+    # Guards against accidents only: whoever alters the lock on purpose meets the check below.
+    if lock.get("digest") != _digest(body) or not isinstance(body.get("kdf"), dict):
+        raise InputError("the lock is damaged", code="MALFORMED")
+    if body.get("version") != _VERSION:
+        raise UnavailableError("the lock was made by another version of this program")
+    check = _bytes(body.pop("check", None))
+    key = derive_key(passphrase, body["kdf"])
+    try:
+        open_box(check, key, canonical_json(body))
+    except InputError as error:
+        raise UnavailableError(
+            "wrong passphrase", hint="Try again; without the passphrase nothing can be opened."
+        ) from error
+    return key
+
+
+def _digest(lock: Mapping[str, Any]) -> str:
+    return b64url_encode(hashlib.sha256(canonical_json(lock)).digest())
+
+
+def _bytes(text: Any) -> bytes:
+    if not isinstance(text, str):
+        raise InputError("a member is missing", code="MALFORMED")
+    return b64url_decode(text)
+
+
+# --- the folder -----------------------------------------------------------------------------------
+
+
+class KeyLabel(NamedTuple):
+    """What a key file says in clear; believed only once the key itself has been opened."""
+
+    kid: str
+    alg: str
+    dev: bool
+    created: str  # RFC 3339, UTC
+
+
+class Keystore:
+    """A folder of private keys, open. `dev` marks keys that no production verifier may meet."""
+
+    def __init__(self, folder: Path, key: bytes, *, dev: bool) -> None:
+        self.folder = folder
+        self.dev = dev
+        self._key = key
+
+    @classmethod
+    def create(
+        cls,
+        folder: Path,
+        passphrase: bytes,
+        *,
+        dev: bool,
+        n: int = SCRYPT_N,
+        random: Random = os.urandom,
+    ) -> "Keystore":
+        """Make an empty keystore; one that exists is never replaced.
+
+        Raises UsageError or UnavailableError.
+        """
+        lock, key = make_lock(passphrase, {"dev": dev}, n=n, random=random)
+        make_private_folder(folder)
+        write_new(folder / KEYSTORE_FILE, dump_json(lock))
+        return cls(folder, key, dev=dev)
+
+    @classmethod
+    def open(cls, folder: Path, passphrase: bytes) -> "Keystore":
+        """Open a keystore. Raises UnavailableError: absent, damaged, loose, wrong passphrase."""
+        check_private_folder(folder)
+        path = folder / KEYSTORE_FILE
+        try:
+            lock = parse_json(read_private(path, _MAX_FILE_BYTES))
+            key = open_lock(lock, passphrase)
+        except InputError as error:
+            _damaged(path, error)
+        return cls(folder, key, dev=lock.get("dev") is not False)
+
+    def new(
+        self, alg: str = "ES256", *, now: datetime, random: Random = os.urandom
+    ) -> SoftwareSigner:
+        """Make a key; it is on the disk when this returns. UnavailableError, InputError."""
+        signer = new_signer(alg)
+        self.store(signer, now=now, random=random)
+        return signer
+
+    def store(self, signer: SoftwareSigner, *, now: datetime, random: Random = os.urandom) -> None:
+        """Keep a key that was made elsewhere, such as a fixed key of a test network."""
+        public, created = signer.public, format_time(to_seconds(now))
+        label = KeyLabel(public.kid, public.alg, self.dev, created)._asdict()
+        secret = signer.private_key.private_bytes(Encoding.DER, PrivateFormat.PKCS8, NoEncryption())
+        box = seal_box(secret, self._key, canonical_json(label), random=random)
+        nonce, sealed = b64url_encode(box[:_NONCE_BYTES]), b64url_encode(box[_NONCE_BYTES:])
+        write_private(self._path(public.kid), dump_json(label | {"nonce": nonce, "sealed": sealed}))
+
+    def load(self, kid: str) -> SoftwareSigner:
+        """The signer with this key identifier. Raises UsageError or UnavailableError."""
+        path = self._path(kid)
+        try:
+            label, box = _read_key_file(path)
+            secret = open_box(box, self._key, canonical_json(label._asdict()))
+            signer = _signer(secret)
+        except InputError as error:
+            _damaged(path, error)
+        if label.kid != kid or signer.public.kid != kid or label.dev != self.dev:
+            raise UnavailableError(f"{path} holds another key than its name says")
+        return signer
+
+    def label(self, kid: str) -> KeyLabel:
+        """What the file of a key says in clear. Raises UsageError or UnavailableError."""
+        path = self._path(kid)
+        try:
+            return _read_key_file(path)[0]
+        except InputError as error:
+            _damaged(path, error)
+
+    def kids(self) -> list[str]:
+        """The identifiers of all keys kept here, sorted. Raises UnavailableError."""
+        check_private_folder(self.folder)
+        names = (path.name.removesuffix(_SUFFIX) for path in self.folder.glob(f"*{_SUFFIX}"))
+        return sorted(name for name in names if _KID.fullmatch(name))
+
+    def _path(self, kid: str) -> Path:
+        if not _KID.fullmatch(kid):
+            raise UsageError("not a key identifier", hint="It has 43 letters, digits, - or _.")
+        return self.folder / f"{kid}{_SUFFIX}"
+
+    def __repr__(self) -> str:
+        return f"Keystore({str(self.folder)!r}, dev={self.dev})"
+
+    def __reduce__(self) -> NoReturn:
+        raise TypeError("an open keystore is never pickled")
+
+
+def _read_key_file(path: Path) -> tuple[KeyLabel, bytes]:
+    content = parse_json(read_private(path, _MAX_FILE_BYTES))
+    if content.keys() != {*KeyLabel._fields, "nonce", "sealed"}:
+        raise InputError("a key file with other members", code="MALFORMED")
+    box = _bytes(content.pop("nonce")) + _bytes(content.pop("sealed"))
+    label = KeyLabel(**content)
+    if [type(value) for value in label] != [str, str, bool, str]:
+        raise InputError("a key file with members of another kind", code="MALFORMED")
+    return label, box
+
+
+def _signer(secret: bytes) -> SoftwareSigner:
+    try:
+        key = load_der_private_key(secret, None)
+    except ValueError as error:
+        raise InputError("not a private key", code="MALFORMED") from error
+    if not isinstance(key, ec.EllipticCurvePrivateKey | ed25519.Ed25519PrivateKey):
+        raise InputError("a key of a kind not allowed here", code="ALG_NOT_ALLOWED")
+    return SoftwareSigner(key)
+
+
+def _damaged(path: Path, error: InputError) -> NoReturn:
+    raise UnavailableError(
+        f"{path} is damaged: truncated or altered",
+        hint="Restore it from a backup; the passphrase is not the cause.",
+    ) from error
+
+
+# --- URIs and passphrases -------------------------------------------------------------------------
+
+_NOT_OFFERED = {
+    "pkcs11": "keys in a token or hardware module (pkcs11:)",
+    "kms": "keys in a key management service (kms:)",
+}
+
+
+def open_signer(uri: str, *, passphrase: Callable[[], bytes]) -> Signer:
+    """The signer at `file:<keystore>/<kid>.key`. Raises UsageError or UnavailableError."""
+    return open_signers([uri], passphrase=passphrase)[0]
+
+
+def open_signers(uris: Iterable[str], *, passphrase: Callable[[], bytes]) -> list[Signer]:
+    """One signer per URI, in order; one passphrase, asked once, each keystore opened once.
+
+    Raises UsageError or UnavailableError.
+    """
+    places = [_key_place(uri) for uri in uris]
+    secret = passphrase() if places else b""
+    stores = {folder: Keystore.open(folder, secret) for folder in {place[0] for place in places}}
+    return [stores[folder].load(kid) for folder, kid in places]
+
+
+def _key_place(uri: str) -> tuple[Path, str]:
+    """Folder and kid of a `file:` URI."""
+    scheme, colon, rest = uri.partition(":")
+    if colon and scheme in _NOT_OFFERED:
+        raise UnavailableError(
+            f"{_NOT_OFFERED[scheme]} are not part of this version",
+            code="NOT_OFFERED",
+            hint="Use file:<keystore>/<kid>.key.",
+        )
+    path = Path(rest)
+    if scheme != "file" or path.suffix != _SUFFIX or not _KID.fullmatch(path.stem):
+        raise UsageError("not the URI of a key", hint="Use file:<keystore>/<kid>.key.")
+    return path.parent, path.stem
+
+
+def read_passphrase(file: Path | None, prompt: Callable[[], str] | None) -> bytes:
+    """The passphrase in `file`, one line that nobody else may read, or the answer to `prompt`.
+
+    Normalised to NFC, so that the same letters open the same lock from every keyboard.
+    Raises UsageError or UnavailableError.
+    """
+    if file is not None:
+        text = _decode_line(read_private(file, MAX_PASSPHRASE_BYTES + 2), file)
+    elif prompt is not None:
+        text = prompt()
+    else:
+        raise UsageError(
+            "no passphrase is set and there is nobody to ask",
+            hint="Name a file that holds it, readable by its owner only.",
+        )
+    passphrase = unicodedata.normalize("NFC", text).encode("utf-8", "surrogatepass")
+    if not 0 < len(passphrase) <= MAX_PASSPHRASE_BYTES:
+        raise UsageError(f"a passphrase has 1 to {MAX_PASSPHRASE_BYTES} bytes")
+    return passphrase
+
+
+def _decode_line(data: bytes, file: Path) -> str:
+    line = data.removesuffix(b"\n").removesuffix(b"\r")
+    try:
+        text = line.decode()
+    except UnicodeDecodeError as error:
+        raise UsageError(f"the passphrase in {file} is not UTF-8 text") from error
+    if "\n" in text:
+        raise UsageError(f"{file} holds more than one line")
+    return text
