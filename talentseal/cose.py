@@ -30,6 +30,7 @@ HEADER_KCWT = 13
 HEADER_TYP = 16  # RFC 9596
 HEADER_X5CHAIN = 33
 _SIGN1_FIRST_BYTE = 0xD2
+_MEMO_BYTES = 96  # the headers that repeat are short; {alg, kid8, typ} takes 16 to 43 bytes
 # ["Signature1", protected, h'', payload]: everything but the two strings is constant.
 _SIG_STRUCTURE = b"\x84\x6aSignature1"
 
@@ -96,8 +97,11 @@ def parse_sign1(
         malformed("a COSE_Sign1 with parts of a wrong kind")
     if len(signature) != SIGNATURE_BYTES:
         malformed("a signature of another length than 64 bytes")
+    header = parse_protected(protected, max_depth=max_depth, deterministic=deterministic)
+    if unprotected and not header.keys().isdisjoint(unprotected):
+        malformed("a header stands in both maps of a COSE_Sign1")
     return Sign1(
-        parse_protected(protected, max_depth=max_depth),
+        header,
         unprotected,
         payload,
         signature,
@@ -106,13 +110,23 @@ def parse_sign1(
     )
 
 
-@lru_cache(maxsize=4096)  # an issuer repeats one protected header for ever
-def parse_protected(data: bytes, *, max_depth: int = MAX_CODE_DEPTH) -> Mapping[int | str, Any]:
+def parse_protected(
+    data: bytes, *, max_depth: int = MAX_CODE_DEPTH, deterministic: bool = True
+) -> Mapping[int | str, Any]:
     """Decode a protected header map. Raises InputError `MALFORMED` or `TOO_LARGE`."""
-    header = parse_cbor(data, max_depth=max_depth)
+    parse = _parse_remembered if len(data) <= _MEMO_BYTES else _parse_protected
+    return parse(data, max_depth, deterministic)
+
+
+def _parse_protected(data: bytes, max_depth: int, deterministic: bool) -> Mapping[int | str, Any]:  # noqa: FBT001
+    header = parse_cbor(data, max_depth=max_depth, deterministic=deterministic)
     if not isinstance(header, dict):
         malformed("a protected header is a map")
     return MappingProxyType(header)
+
+
+# An issuer repeats one protected header for ever; a hostile one of 96 bytes unfolds to some 6 KiB.
+_parse_remembered = lru_cache(maxsize=4096)(_parse_protected)
 
 
 def check_protected(header: Mapping[int | str, Any], typ: int | str) -> str:

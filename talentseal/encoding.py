@@ -204,8 +204,9 @@ def deflate(data: bytes, *, level: int = 9) -> bytes:
 # --- JSON -----------------------------------------------------------------------------------------
 
 _ODD_SPACE = re.compile(rb'[\t\r\n]|" ')  # white space in which a member name could hide
-_STRINGS = re.compile(rb'"(?:[^"\\]|\\.)*"', re.DOTALL)
-_BRACKETS = re.compile(rb"[\[\]{}]")
+# Possessive, and content with a string that never ends: one pass, whatever the bytes.
+_STRINGS = re.compile(rb'"(?:[^"\\]++|\\.)*+"?', re.DOTALL)
+_NO_BRACKETS = bytes(set(range(256)) - set(b"[]{}"))
 
 
 def parse_json(
@@ -224,7 +225,7 @@ def parse_json(
     """
     if len(data) > max_bytes:
         too_large(f"{len(data)} bytes; at most {max_bytes} are read")
-    if data.count(b"[") + data.count(b"{") > max_depth or data.count(b",") > max_members:
+    if data.count(b"[") + data.count(b"{") > max_depth or data.count(b",") >= max_members:
         _refuse_deep_or_wide(data, max_depth, max_members)
     try:
         value = orjson.loads(data)
@@ -242,10 +243,10 @@ def parse_json(
 def _refuse_deep_or_wide(data: bytes, max_depth: int, max_members: int) -> None:
     """Measure depth and members outside strings before any value is built."""
     skeleton = _STRINGS.sub(b"", data)
-    if skeleton.count(b",") > max_members:
+    if skeleton.count(b",") >= max_members:
         too_large(f"more than {max_members} members")
     depth = 0
-    for bracket in _BRACKETS.findall(skeleton):
+    for bracket in skeleton.translate(None, _NO_BRACKETS):
         depth += 1 if bracket in b"[{" else -1
         if depth > max_depth:
             too_large(f"nested deeper than {max_depth} levels")
@@ -342,7 +343,23 @@ _HEAD_BYTES = {24: 1, 25: 2, 26: 4, 27: 8}
 _SMALLEST = {24: 24, 25: 1 << 8, 26: 1 << 16, 27: 1 << 32}
 
 
-def parse_cbor(data: bytes, *, max_depth: int = MAX_CODE_DEPTH, deterministic: bool = True) -> Any:
+class _Reading:
+    """What holds for one input: keys in order or merely unique, and how many items may come."""
+
+    __slots__ = ("in_order", "left")
+
+    def __init__(self, *, in_order: bool, left: int) -> None:
+        self.in_order = in_order
+        self.left = left
+
+
+def parse_cbor(
+    data: bytes,
+    *,
+    max_depth: int = MAX_CODE_DEPTH,
+    max_members: int = MAX_MEMBERS,
+    deterministic: bool = True,
+) -> Any:
     """Parse one CBOR item that fills `data`.
 
     The subset: integers of 64 bits, byte and text strings, arrays, maps with integer or text keys,
@@ -350,9 +367,10 @@ def parse_cbor(data: bytes, *, max_depth: int = MAX_CODE_DEPTH, deterministic: b
     `deterministic` also demands keys in bytewise order (RFC 8949 §4.2.1).
     Raises InputError `MALFORMED` or `TOO_LARGE`. The caller has bounded the length.
     """
-    reader = _read_item if deterministic else _read_item_any_order
     try:
-        value, end = reader(data, 0, max_depth)
+        value, end = _read_item(
+            data, 0, max_depth, _Reading(in_order=deterministic, left=max_members)
+        )
     except (IndexError, UnicodeDecodeError) as error:
         raise InputError("a CBOR item is cut off or not UTF-8", code="MALFORMED") from error
     if end != len(data):
@@ -378,7 +396,7 @@ def _read_head(data: bytes, at: int) -> tuple[int, int, int]:
     return first >> 5, argument, end
 
 
-def _read_item(data: bytes, at: int, depth: int, *, in_order: bool = True) -> tuple[Any, int]:
+def _read_item(data: bytes, at: int, depth: int, reading: _Reading) -> tuple[Any, int]:
     first = data[at]
     if first < 24:  # the commonest items first: small integers, short texts and byte strings
         return first, at + 1
@@ -401,52 +419,52 @@ def _read_item(data: bytes, at: int, depth: int, *, in_order: bool = True) -> tu
         return (data[at:end] if major == 2 else data[at:end].decode()), end
     if depth == 0:
         too_large("CBOR nested too deep")
-    return _read_nested(data, at, (major, argument, depth - 1), in_order=in_order)
-
-
-def _read_item_any_order(data: bytes, at: int, depth: int) -> tuple[Any, int]:
-    return _read_item(data, at, depth, in_order=False)
+    return _read_nested(data, at, (major, argument, depth - 1), reading)
 
 
 def _read_nested(
-    data: bytes, at: int, head: tuple[int, int, int], *, in_order: bool
+    data: bytes, at: int, head: tuple[int, int, int], reading: _Reading
 ) -> tuple[Any, int]:
     major, argument, depth = head
     if major == 6:
         if argument not in _TAGS:
             malformed(f"CBOR tag {argument} is not read here")
-        value, at = _read_item(data, at, depth, in_order=in_order)
+        value, at = _read_item(data, at, depth, reading)
         return Tag(argument, value), at
     if argument > len(data) - at:  # each element takes a byte at least
         malformed("a CBOR array or map is cut off")
+    reading.left -= argument
+    if reading.left < 0:
+        too_large("too many CBOR items")
     if major == 4:
         items = []
         for _ in range(argument):
-            item, at = _read_item(data, at, depth, in_order=in_order)
+            item, at = _read_item(data, at, depth, reading)
             items.append(item)
         return items, at
     if major == 5:
-        return _read_map(data, at, argument, depth, in_order=in_order)
+        return _read_map(data, at, argument, (depth, reading))
     malformed("a CBOR simple value or float is not read here")
 
 
 def _read_map(
-    data: bytes, at: int, count: int, depth: int, *, in_order: bool
+    data: bytes, at: int, count: int, inside: tuple[int, _Reading]
 ) -> tuple[dict[int | str, Any], int]:
+    depth, reading = inside
     members: dict[int | str, Any] = {}
     previous = b""
     for _ in range(count):
         start = at
-        key, at = _read_item(data, at, 0)
+        key, at = _read_item(data, at, 0, reading)
         if type(key) is not int and type(key) is not str:
             malformed("a CBOR map key is neither integer nor text")
-        if in_order:
+        if reading.in_order:
             if data[start:at] <= previous:
                 malformed("CBOR map keys twice or out of order")
             previous = data[start:at]
         elif key in members:
             malformed("a CBOR map key stands twice")
-        members[key], at = _read_item(data, at, depth, in_order=in_order)
+        members[key], at = _read_item(data, at, depth, reading)
     return members, at
 
 
@@ -486,8 +504,8 @@ def dump_cbor(value: Any) -> bytes:
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _EPOCH_DAY = date(1970, 1, 1).toordinal()
-_RFC3339 = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ")
-_ISO_DATE = re.compile(r"\d{4}-\d\d-\d\d")
+_RFC3339 = re.compile(r"\d{4}-\d\d-\d\dT(?!24)\d\d:\d\d:\d\dZ", re.ASCII)
+_ISO_DATE = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII)
 
 
 def is_time(value: Any) -> bool:

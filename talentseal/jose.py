@@ -24,6 +24,7 @@ from talentseal.errors import InputError
 from talentseal.keys import JOSE_ALGORITHMS, SIGNATURE_BYTES, PublicKey, Signer
 
 MAX_HEADER_CHARS = 12 * 1024  # four certificates of 8 KiB in all, base64 twice, leave some room
+MAX_HEADER_MEMBERS = 64  # keeps a parsed header about as small as its text, for the memo's sake
 MAX_KID_CHARS = 128
 
 
@@ -48,7 +49,7 @@ def parse_jws(text: str, *, max_bytes: int = MAX_JWS_BYTES) -> Jws:
     """Split and decode a compact JWS. Raises InputError `MALFORMED` or `TOO_LARGE`."""
     if len(text) > max_bytes:
         too_large(f"a token of {len(text)} characters; at most {max_bytes} are read")
-    parts = text.split(".")
+    parts = text.split(".", 3)
     if len(parts) != 3:
         malformed("a compact JWS has three parts")
     header, payload, signature = parts
@@ -65,12 +66,14 @@ def parse_jws(text: str, *, max_bytes: int = MAX_JWS_BYTES) -> Jws:
     )
 
 
-@lru_cache(maxsize=4096)  # an issuer repeats one protected header for ever
+@lru_cache(maxsize=1024)  # an issuer repeats one protected header for ever; at most 25 MiB
 def parse_header(text: str) -> Mapping[str, Any]:
     """Decode a protected header. Raises InputError `MALFORMED` or `TOO_LARGE`."""
     if len(text) > MAX_HEADER_CHARS:
         too_large("a protected header is too long")
-    header: dict[str, Any] = parse_json(b64url_decode(text), max_depth=MAX_CREDENTIAL_DEPTH)
+    header: dict[str, Any] = parse_json(
+        b64url_decode(text), max_depth=MAX_CREDENTIAL_DEPTH, max_members=MAX_HEADER_MEMBERS
+    )
     return MappingProxyType(header)
 
 
@@ -117,7 +120,8 @@ def open_jws(
     `SIGNATURE_INVALID`.
     """
     jws = parse_jws(text, max_bytes=max_bytes)
-    check_header(jws.header, typ)
+    if check_header(jws.header, typ) != key.alg:
+        raise InputError("the header names another algorithm", code="ALG_NOT_ALLOWED")
     if not is_sealed_by(jws, key):
         raise InputError("not signed by the key that must sign it", code="SIGNATURE_INVALID")
     payload: dict[str, Any] = parse_json(jws.payload, max_bytes=max_bytes, max_depth=max_depth)

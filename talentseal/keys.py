@@ -10,7 +10,7 @@ Standards: RFC 7517, RFC 7518 §3.4 (signatures are r || s), RFC 8037, RFC 9053,
 import hashlib
 from collections.abc import Callable, Mapping
 from functools import cached_property
-from typing import Any, Protocol
+from typing import Any, NoReturn, Protocol
 
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import hashes
@@ -49,12 +49,15 @@ class PublicKey:
 
     def __init__(self, key: EcOrEdPublic) -> None:
         self.key = key
-        self.alg = "ES256" if isinstance(key, ec.EllipticCurvePublicKey) else "EdDSA"
+        self.alg = _algorithm(key)
         self.verify: Callable[[bytes, bytes], bool] = _verifier(key)
 
     @classmethod
     def from_jwk(cls, jwk: Any) -> "PublicKey":
-        """Read a public JWK. Raises InputError `CLAIM_INVALID` or `ALG_NOT_ALLOWED`."""
+        """Read a public JWK.
+
+        Raises InputError `CLAIM_INVALID`, `ALG_NOT_ALLOWED`, or `MALFORMED` for its base64url.
+        """
         if not isinstance(jwk, Mapping) or _PRIVATE_MEMBERS & jwk.keys():
             raise InputError("not a public JWK", code="CLAIM_INVALID")
         curve = (jwk.get("kty"), jwk.get("crv"))
@@ -75,7 +78,8 @@ class PublicKey:
         x = members.get(-2)
         if not isinstance(x, bytes) or len(x) != 32:
             raise InputError("a COSE key with a coordinate of a wrong length", code="CLAIM_INVALID")
-        curve, names = (members.get(1), members.get(-1)), set(members)
+        kind, curve_id, names = members.get(1), members.get(-1), set(members)
+        curve = (kind, curve_id) if type(kind) is type(curve_id) is int else None  # true is not 1
         if curve == (2, 1) and names == {1, -1, -2, -3} and isinstance(members[-3], bool):
             return cls(_point((b"\x03" if members[-3] else b"\x02") + x))
         if curve == (1, 6) and names == {1, -1, -2}:
@@ -155,6 +159,9 @@ class SoftwareSigner:
     def __repr__(self) -> str:
         return f"SoftwareSigner({self.public.kid})"
 
+    def __reduce__(self) -> NoReturn:
+        raise TypeError("a private key is never pickled or copied")
+
 
 def new_signer(alg: str = "ES256") -> SoftwareSigner:
     """A fresh key from the system's generator. Raises InputError `ALG_NOT_ALLOWED`."""
@@ -168,6 +175,15 @@ def new_signer(alg: str = "ES256") -> SoftwareSigner:
 def signer_from_secret(secret: int, *, fixed: bool = True) -> SoftwareSigner:
     """A P-256 key from a known number, for test vectors that must come out the same."""
     return SoftwareSigner(ec.derive_private_key(secret, ec.SECP256R1()), fixed=fixed)
+
+
+def _algorithm(key: Any) -> str:
+    """The one algorithm of a key, which may come from a certificate and be of any kind."""
+    if isinstance(key, ec.EllipticCurvePublicKey) and isinstance(key.curve, ec.SECP256R1):
+        return "ES256"
+    if isinstance(key, ed25519.Ed25519PublicKey):
+        return "EdDSA"
+    raise InputError("a key of a kind not allowed here", code="ALG_NOT_ALLOWED")
 
 
 def _verifier(key: EcOrEdPublic) -> Callable[[bytes, bytes], bool]:
