@@ -11,6 +11,7 @@ HAIP 1.0.
 """
 
 from collections.abc import Sequence
+from datetime import UTC
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from talentseal.encoding import b64_decode, b64_encode, from_seconds, to_seconds
@@ -149,7 +150,8 @@ def _signing_until(certificate: "x509.Certificate") -> int | None:
     except x509.ExtensionNotFound:
         return None
     end = extension.value.not_after
-    return None if end is None else to_seconds(end)
+    # RFC 5280 times are UTC; `cryptography` returns these two without saying so.
+    return None if end is None else to_seconds(end.replace(tzinfo=UTC))
 
 
 # --- checking -------------------------------------------------------------------------------------
