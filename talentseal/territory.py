@@ -20,9 +20,10 @@ def jurisdiction_file_name(territory: str) -> str:
 
 
 def jurisdiction_of_file_name(name: str) -> str:
-    """`CN-4403` as `CN/4403`. Raises InputError `CLAIM_INVALID` for any other kind of name."""
+    """`CN-4403` as `CN/4403`. Raises InputError `CLAIM_INVALID` for any other spelling."""
     above, mark, zone = name.partition("-x-")  # a zone may hold hyphens of its own
-    return str(_territory(above.replace("-", "/") + (f"/x-{zone}" if mark else "")))
+    path = above.replace("-", "/") + (f"/x-{zone}" if mark else "")
+    return str(_territory("" if "/" in name else path))
 
 
 def _territory(text: str) -> object:

@@ -54,12 +54,15 @@ def parse_x5c(value: Any) -> tuple[bytes, ...]:
         raise _invalid(f"x5c holds one to {MAX_CHAIN} certificates")
     if not all(isinstance(text, str) for text in value):
         raise _invalid("x5c holds texts")
-    if sum(len(text) for text in value) * 3 // 4 > MAX_CHAIN_BYTES:
-        raise _invalid(f"the certificates of x5c have more than {MAX_CHAIN_BYTES} bytes")
+    if sum(len(text) for text in value) > 2 * MAX_CHAIN_BYTES:
+        raise _invalid("x5c is too long")  # before anything is decoded
     try:
-        return tuple(b64_decode(text) for text in value)
+        chain = tuple(b64_decode(text) for text in value)
     except InputError as error:
         raise _invalid("x5c holds something that is not base64") from error
+    if sum(len(der) for der in chain) > MAX_CHAIN_BYTES:
+        raise _invalid(f"the certificates of x5c have more than {MAX_CHAIN_BYTES} bytes")
+    return chain
 
 
 def load_anchors(texts: Sequence[str]) -> "list[x509.Certificate]":
@@ -68,19 +71,24 @@ def load_anchors(texts: Sequence[str]) -> "list[x509.Certificate]":
 
 
 def load_certificate(der: bytes) -> "x509.Certificate":
-    """One certificate. Raises InputError `CERT_PATH_INVALID` for other bytes."""
+    """One certificate. Raises InputError `CERT_PATH_INVALID` for other bytes.
+
+    Names and extensions are decoded only when somebody asks, so reading one may still refuse it.
+    """
     from cryptography import x509
 
     try:
-        return x509.load_der_x509_certificate(der)
-    except (ValueError, x509.InvalidVersion) as error:
+        certificate = x509.load_der_x509_certificate(der)
+        if certificate.serial_number > 0:  # RFC 5280 §4.1.2.2
+            return certificate
+    except _unreadable() as error:
         raise _invalid("not a certificate") from error
+    raise _invalid("a certificate without a positive serial number")
 
 
 def read_leaf(certificate: "x509.Certificate") -> Leaf:
     """The contents of a certificate that we use. Raises InputError `CERT_PATH_INVALID`."""
     from cryptography import x509
-    from cryptography.exceptions import UnsupportedAlgorithm
 
     try:
         return Leaf(
@@ -91,13 +99,24 @@ def read_leaf(certificate: "x509.Certificate") -> Leaf:
             may_sign=_may_sign(certificate),
             signing_until=_signing_until(certificate),
         )
-    except (
+    except _unreadable() as error:
+        raise _invalid("a certificate with a part that cannot be read") from error
+
+
+def _unreadable() -> tuple[type[Exception], ...]:
+    """Everything by which `cryptography` says that a certificate breaks its rules."""
+    from cryptography import x509
+    from cryptography.exceptions import UnsupportedAlgorithm
+
+    return (
         ValueError,
+        TypeError,
+        UserWarning,  # raised instead of printed where a program turns warnings into errors
         UnsupportedAlgorithm,
         x509.DuplicateExtension,
+        x509.InvalidVersion,
         x509.UnsupportedGeneralNameType,
-    ) as error:
-        raise _invalid("a certificate with a part that cannot be read") from error
+    )
 
 
 def _alternative_names(certificate: "x509.Certificate") -> tuple[tuple[str, ...], tuple[str, ...]]:
@@ -180,6 +199,8 @@ def check_chain(
         leaf = read_leaf(certificates[0])
     except InputError as error:
         return error.code
+    except _unreadable():
+        return "CERT_PATH_INVALID"
     if not leaf.may_sign:
         return "CERT_PATH_INVALID"
     # The name constraints of an authority bind hosts only. A leaf without its host among the
