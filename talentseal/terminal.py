@@ -144,14 +144,15 @@ def _rows(verdict: Verdict, lang: str) -> list[_Row]:
 def _question_rows(name: str, verdict: Verdict, lang: str) -> list[_Row]:
     found = [check for check in verdict.checks if check.check in QUESTIONS[name]]
     result = verdict.questions.get(name) or answer(name, verdict.checks)
-    doubts = [_said(check, verdict, lang) for check in found if check.result in _DOUBTFUL]
-    if doubts:
-        texts = doubts
-    elif result == "pass":
+    texts = [_said(check, verdict, lang) for check in found if check.result in _DOUBTFUL]
+    aside = [
+        _said(check, verdict, lang)
+        for check in found
+        if check.result == "not_applicable" and check.code not in _SILENT
+    ]
+    if not texts and result == "pass" and found:
         texts = [_passed(name, found, verdict, lang)]
-    else:
-        coded = [check for check in found if check.code and check.code not in _SILENT]
-        texts = [_said(coded[0], verdict, lang) if coded else word(lang, "results", result)]
+    texts = list(dict.fromkeys([*texts, *aside])) or [word(lang, "results", result)]
     label, mark = word(lang, "short", name), word(lang, "marks", result)
     return [_Row(label, mark, texts[0]), *(_Row("", "", text) for text in texts[1:])]
 
