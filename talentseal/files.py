@@ -87,13 +87,16 @@ def _check_private(path: Path, found: os.stat_result, mode: str) -> None:
 def _read(path: Path, max_bytes: int, *, private: bool) -> bytes:
     with _explained(path, "read"):
         descriptor = os.open(path, _READ)
-        with os.fdopen(descriptor, "rb") as file:
+        try:
             found = os.fstat(descriptor)
             if not stat.S_ISREG(found.st_mode):
                 raise UnavailableError(f"{path} is not a regular file", code="INPUT_UNREADABLE")
             if private:
                 _check_private(path, found, "600")
-            data = file.read(max_bytes + 1)
+            with os.fdopen(descriptor, "rb", closefd=False) as file:
+                data = file.read(max_bytes + 1)
+        finally:
+            os.close(descriptor)
     if len(data) > max_bytes:
         raise UnavailableError(f"{path} is larger than {max_bytes} bytes", code="TOO_LARGE")
     return data
