@@ -6,7 +6,7 @@ or a token: only the facts named in `PLACEHOLDERS` are ever filled in. A fact th
 the sentence plainer, never wrong. Left to others: escaping for a terminal or a page, because facts
 may come from a hostile certificate, and names of places, purposes and types.
 
-The catalogues are JSON files beside this module, one per language, read when first used. Languages
+The catalogues are JSON files in `schemas/data`, one per language, read when first used. Languages
 are BCP 47 tags (RFC 5646); Portuguese is in the spelling of Macao.
 
 Facts come from `detail` of a check. A key that ends in `_seconds` fills the placeholder without the
@@ -16,7 +16,6 @@ suffix with a length of time ("9 d 2 h"); `from`, `until` and `at` are NumericDa
 
 from collections.abc import Collection, Mapping
 from functools import cache
-from pathlib import Path
 from typing import Any, NamedTuple
 
 from schemas.verdict import CODES, QUESTIONS, Check, Code, Verdict, rfc3339
@@ -118,11 +117,9 @@ def pick(texts: Mapping[str, str], lang: str) -> str:
 
 @cache
 def _catalogue(language: str) -> dict[str, Any]:
-    import json
+    from schemas.data import load_data
 
-    path = Path(__file__).parent / "data" / f"messages.{language}.json"
-    catalogue: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-    return catalogue
+    return load_data(f"messages.{language}.json")
 
 
 def word(lang: str, group: str, name: str) -> str:

@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from schemas import data
 from schemas.messages import (
     LANGUAGES,
     LEAD_KEYS,
@@ -101,6 +102,7 @@ def alone(code: Code) -> Verdict:
 def test_there_is_one_catalogue_for_each_language_and_no_other() -> None:
     found = {path.name for path in DATA.glob("messages.*.json")}
     assert found == {f"messages.{language}.json" for language in LANGUAGES}
+    assert LANGUAGES == data.LANGUAGES
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
