@@ -192,8 +192,10 @@ def check_chain(
 
     Returns None, or `CERT_PATH_INVALID`, `CERT_ISS_MISMATCH`, `CERT_KEY_MISMATCH`.
     """
+    if not 0 < len(chain) <= MAX_CHAIN or not anchors:
+        return "CERT_PATH_INVALID"
     try:
-        certificates = [load_certificate(der) for der in chain[: MAX_CHAIN + 1]]
+        certificates = [load_certificate(der) for der in chain]
         if not _is_path(certificates, anchors, at):
             return "CERT_PATH_INVALID"
         leaf = read_leaf(certificates[0])
@@ -215,14 +217,13 @@ def check_chain(
 def _is_path(
     certificates: "list[x509.Certificate]", anchors: "Sequence[x509.Certificate]", at: int
 ) -> bool:
-    """Whether exactly these certificates, in this order, lead to one of the anchors at `at`."""
+    """Whether exactly these certificates, in this order, lead to one of the anchors at `at`.
+
+    Exactly: nothing stray is among them, and neither is the anchor nor a leaf that signed itself
+    (HAIP), since the anchor found is always one certificate more.
+    """
     from cryptography.x509 import verification
 
-    if not certificates or len(certificates) > MAX_CHAIN or not anchors:
-        return False
-    # HAIP: the anchor stays out of the chain, and no leaf signs itself.
-    if any(one.subject == one.issuer or one in anchors for one in certificates):
-        return False
     verifier = (
         verification.PolicyBuilder()
         .store(verification.Store(list(anchors)))

@@ -7,6 +7,8 @@ from functools import cache
 from typing import Any, NamedTuple
 
 import pytest
+from cryptography import x509 as certificates
+from cryptography.hazmat.primitives.hashes import SHA256
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -17,6 +19,7 @@ from talentseal.encoding import (
     b64_encode,
     b64url_decode,
     dump_json,
+    from_seconds,
     parse_json,
 )
 from talentseal.errors import InputError, UsageError
@@ -321,6 +324,22 @@ def test_a_renewed_certificate_of_the_same_key_lets_it_sign_on() -> None:
     assert found.certificates == tuple(both)
 
 
+def test_a_certificate_without_window_sets_no_end() -> None:
+    builder = certificates.CertificateBuilder(
+        issuer_name=certified().sub.subject,
+        subject_name=certified().office.subject,
+        public_key=ISSUER.public.key,
+        serial_number=8,
+        not_valid_before=from_seconds(NOW),
+        not_valid_after=from_seconds(NOW + DAY),
+    )
+    usage = certified().office.extensions.get_extension_for_class(certificates.KeyUsage).value
+    plain = builder.add_extension(usage, critical=True).sign(SUB.private_key, SHA256())
+    both = [certified().board, x509.der_of(plain)]
+    found = parsed(sealed(a_payload([board(a_service(certificates=both))]))).entities[0]
+    assert found.keys[0].sign_until is None
+
+
 def test_a_former_key_keeps_its_place_and_its_state() -> None:
     keys = [listed(ISSUER), listed(OLD, sign_until=NOW + DAY, state="compromised")]
     found = parsed(sealed(a_payload([board(a_service(keys=keys))]))).entities[0]
@@ -615,7 +634,8 @@ def test_a_member_with_an_impossible_value_is_malformed(path: str, name: str, va
 def test_an_authority_is_never_listed_as_a_leaf() -> None:
     """A foreign reader would accept every leaf below it."""
     sub = b64_encode(x509.der_of(certified().sub))
-    payload = with_change(IDENTITY, "X509Certificates", [{"val": sub}])
+    payload = copy.deepcopy(a_payload([board(a_service(keys=[listed(ISSUER), listed(SUB)]))]))
+    at(payload, IDENTITY)["X509Certificates"].append({"val": sub})
     assert code_of(lambda: parsed(sealed(payload))) == "MALFORMED"
 
 
