@@ -157,9 +157,13 @@ def is_terminal() -> bool:
 
 
 def _write(text: str) -> None:
-    if text:
+    if not text:
+        return
+    try:
         sys.stdout.write(text if text.endswith("\n") else f"{text}\n")
         sys.stdout.flush()
+    except BrokenPipeError:  # the reader has seen enough; the work goes on
+        _mute()
 
 
 # --- the door -------------------------------------------------------------------------------------
@@ -201,13 +205,17 @@ def run(app: "typer.Typer", argv: Sequence[str], *, name: str = "") -> int:
     except (typer.Abort, KeyboardInterrupt):
         note("Stopped.")
         return Exit.UNAVAILABLE
-    except BrokenPipeError:
-        return Exit.OK  # the reader has seen enough
     except typer.Exit as leaving:
         return leaving.exit_code
     except Exception as error:  # noqa: BLE001  the outermost door of a program
         return _tell_other(error, as_json=as_json)
+    if result == _INTERRUPTED:
+        note("Stopped.")
+        return Exit.UNAVAILABLE
     return result if isinstance(result, int) and not isinstance(result, bool) else Exit.OK
+
+
+_INTERRUPTED = 130  # what typer makes of Ctrl-C
 
 
 def _tell(error: TalentsealError, *, as_json: bool) -> int:
@@ -257,4 +265,9 @@ def _silence_broken_pipe() -> None:
     try:
         sys.stdout.flush()
     except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _mute()
+
+
+def _mute() -> None:
+    """Let standard output lead nowhere from here on."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
