@@ -1,0 +1,1 @@
+"""Entities: authorities, issuers and status providers, their keys, and statements about them."""

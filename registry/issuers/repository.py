@@ -1,0 +1,134 @@
+"""All SQL about entities, keys and statements."""
+
+from collections.abc import Sequence
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from registry.issuers.models import EntityKeyRow, EntityRow, StatementRow
+from talentseal.errors import UsageError
+from talentseal.keys import PublicKey
+
+# --- entities -------------------------------------------------------------------------------------
+
+
+def add_entity(
+    session: Session,
+    jurisdiction: str,
+    *,
+    entity_id: str,
+    kind: str,
+    names: dict[str, str],
+    now: int,
+) -> EntityRow:
+    row = EntityRow(
+        jurisdiction=jurisdiction, entity_id=entity_id, kind=kind, names=names, created_at=now
+    )
+    session.add(row)
+    session.flush()
+    return row
+
+
+def entities_of(session: Session, jurisdiction: str) -> Sequence[EntityRow]:
+    found = select(EntityRow).where(EntityRow.jurisdiction == jurisdiction).order_by(EntityRow.id)
+    return session.scalars(found).all()
+
+
+def find_entity(session: Session, jurisdiction: str, entity_id: str, kind: str) -> EntityRow | None:
+    wanted = select(EntityRow).where(
+        EntityRow.jurisdiction == jurisdiction,
+        EntityRow.entity_id == entity_id,
+        EntityRow.kind == kind,
+    )
+    return session.scalars(wanted).one_or_none()
+
+
+def get_issuer(session: Session, entity_id: str, jurisdiction: str | None = None) -> EntityRow:
+    """The issuer of that id, in whichever jurisdiction lists it. Raises UsageError."""
+    wanted = select(EntityRow).where(EntityRow.entity_id == entity_id, EntityRow.kind == "issuer")
+    if jurisdiction is not None:
+        wanted = wanted.where(EntityRow.jurisdiction == jurisdiction)
+    found = session.scalars(wanted).all()
+    if len(found) == 1:
+        return found[0]
+    if found:
+        raise UsageError(
+            f"{entity_id} is listed in several jurisdictions", hint="Add --jurisdiction CODE."
+        )
+    raise UsageError(
+        f"no issuer {entity_id} is known here", code="NOT_FOUND", hint="See: registry issuer list"
+    )
+
+
+# --- keys -----------------------------------------------------------------------------------------
+
+
+def add_key(
+    session: Session,
+    entity: EntityRow,
+    public: PublicKey,
+    *,
+    purpose: str,
+    nbf: int,
+    sign_until: int | None = None,
+    x5c: list[str] | None = None,
+    proof: str | None = None,
+) -> EntityKeyRow:
+    row = EntityKeyRow(
+        entity=entity.id,
+        kid=public.kid,
+        purpose=purpose,
+        jwk=public.jwk,
+        x5c=x5c or [],
+        nbf=nbf,
+        sign_until=sign_until,
+        state="active",
+        proof=proof,
+    )
+    session.add(row)
+    session.flush()
+    return row
+
+
+def keys_of(session: Session, entity: EntityRow, purpose: str) -> Sequence[EntityKeyRow]:
+    wanted = select(EntityKeyRow).where(
+        EntityKeyRow.entity == entity.id, EntityKeyRow.purpose == purpose
+    )
+    return session.scalars(wanted.order_by(EntityKeyRow.id)).all()
+
+
+def find_credential_keys(session: Session, kid: str) -> Sequence[tuple[EntityKeyRow, EntityRow]]:
+    """The issuers' keys with this identifier."""
+    wanted = (
+        select(EntityKeyRow, EntityRow)
+        .join(EntityRow, EntityRow.id == EntityKeyRow.entity)
+        .where(EntityKeyRow.kid == kid, EntityKeyRow.purpose == "credential")
+    )
+    return [(key, entity) for key, entity in session.execute(wanted)]
+
+
+# --- statements -----------------------------------------------------------------------------------
+
+
+def add_statement(session: Session, row: StatementRow) -> None:
+    session.add(row)
+    session.flush()
+
+
+def statements_of(
+    session: Session, jurisdiction: str, kind: str | None = None
+) -> Sequence[StatementRow]:
+    wanted = select(StatementRow).where(StatementRow.jurisdiction == jurisdiction)
+    if kind is not None:
+        wanted = wanted.where(StatementRow.kind == kind)
+    return session.scalars(wanted.order_by(StatementRow.created_at, StatementRow.jti)).all()
+
+
+def get_statement(session: Session, jti: str) -> StatementRow:
+    """Raises UsageError `NOT_FOUND`."""
+    found = session.get(StatementRow, jti)
+    if found is None:
+        raise UsageError(
+            f"there is no statement {jti}", code="NOT_FOUND", hint="See: registry grant list"
+        )
+    return found

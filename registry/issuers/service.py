@@ -1,0 +1,183 @@
+"""Enrolment: an issuer shows that it holds a key, and gets a certificate and status indices.
+
+The request is signed by the key it carries; the body's host must lie in the name spaces of the
+jurisdiction. Being enrolled is no right: without a grant an issuer is not even listed. Asking again
+with the same request gives the same answer, and another key is a second key of the same issuer.
+"""
+
+from typing import Any
+
+from pydantic import ValidationError
+from sqlalchemy.orm import Session
+
+from registry.issuers import repository
+from registry.issuers.certificates import certify
+from registry.issuers.models import EntityKeyRow, EntityRow
+from registry.jurisdictions.models import JurisdictionRow
+from registry.naming import check_names
+from registry.office import DAY_SECONDS, Office
+from registry.publishing.repository import versions
+from registry.status_lists.repository import blocks_of
+from registry.status_lists.service import block_document, reserve_block
+from schemas.registry import ENROLMENT_REQUEST_TYP, Enrolment, EnrolmentRequest
+from talentseal.encoding import CLOCK_SKEW_SECONDS, MAX_JWS_BYTES, parse_json
+from talentseal.errors import InputError, RefusedError
+from talentseal.jose import check_header, is_sealed_by, kid_of, parse_jws
+from talentseal.keys import PublicKey
+from talentseal.statements import is_entity_id
+from talentseal.trust import is_inside
+
+DEFAULT_BLOCK = 256
+MAX_REQUEST_AGE_SECONDS = 30 * DAY_SECONDS
+
+
+def parse_request(text: str, *, now: int) -> tuple[EnrolmentRequest, PublicKey]:
+    """A request and the key that has signed it and is asked to be listed.
+
+    Raises InputError: `MALFORMED`, `TYPE_CONFUSION`, `SIGNATURE_INVALID`, `REQUEST_INVALID` ...
+    """
+    jws = parse_jws(text)
+    check_header(jws.header, ENROLMENT_REQUEST_TYP)
+    claims = parse_json(jws.payload, max_bytes=MAX_JWS_BYTES)
+    try:
+        request = EnrolmentRequest.model_validate(claims)
+    except ValidationError as error:
+        fields = sorted({str(fault["loc"][0]) for fault in error.errors() if fault["loc"]})
+        raise InputError(
+            f"the request does not say what it must: {', '.join(fields)}", code="REQUEST_INVALID"
+        ) from error
+    public = PublicKey.from_jwk(request.jwk)
+    if kid_of(jws.header) != public.kid or not is_sealed_by(jws, public):
+        raise InputError(
+            "the request is not signed by the key it carries", code="SIGNATURE_INVALID"
+        )
+    if not now - MAX_REQUEST_AGE_SECONDS < request.iat <= now + CLOCK_SKEW_SECONDS:
+        raise InputError(
+            "the request is too old, or from the future",
+            code="REQUEST_INVALID",
+            hint="Make a new one.",
+        )
+    return request, public
+
+
+def enrol(
+    office: Office,
+    session: Session,
+    jurisdiction: JurisdictionRow,
+    text: str,
+    *,
+    kind: str,
+    block: int,
+) -> Enrolment:
+    """List the key of a request and answer it.
+
+    kind   `issuer` or `authority`; an authority gets neither certificate nor status indices
+    block  number of status indices for a new issuer
+
+    Raises InputError, RefusedError `ISSUER_OUTSIDE_NAMESPACE`, UsageError.
+    """
+    request, public = parse_request(text, now=office.now)
+    _check_body(jurisdiction, request)
+    entity = repository.find_entity(session, jurisdiction.code, request.iss, kind)
+    if entity is None:
+        entity = repository.add_entity(
+            session,
+            jurisdiction.code,
+            entity_id=request.iss,
+            kind=kind,
+            names=request.names,
+            now=office.now,
+        )
+    _list_key(office, session, jurisdiction, entity, public=public, proof=text)
+    if kind == "issuer" and not blocks_of(session, entity.id):
+        reserve_block(office, session, entity, block)
+    return answer(session, entity, [one.id for one in blocks_of(session, entity.id)])
+
+
+def _check_body(jurisdiction: JurisdictionRow, request: EnrolmentRequest) -> None:
+    check_names(request.names)
+    inside = is_entity_id(request.iss) and is_inside(request.iss, jurisdiction.namespaces)
+    if not inside or request.iss == jurisdiction.entity_id:
+        raise RefusedError(
+            f"{request.iss} is no body in the name spaces of {jurisdiction.code}",
+            code="ISSUER_OUTSIDE_NAMESPACE",
+            hint=f"Its host must lie in: {', '.join(jurisdiction.namespaces)}.",
+        )
+
+
+def _list_key(
+    office: Office,
+    session: Session,
+    jurisdiction: JurisdictionRow,
+    entity: EntityRow,
+    *,
+    public: PublicKey,
+    proof: str,
+) -> None:
+    purpose = "credential" if entity.kind == "issuer" else "statement"
+    known = [row.kid for row in repository.keys_of(session, entity, purpose)]
+    if public.kid in known:
+        return
+    if entity.kind == "issuer":
+        add_certified_key(
+            office, session, jurisdiction, entity, public, purpose=purpose, proof=proof
+        )
+    else:
+        repository.add_key(session, entity, public, purpose=purpose, nbf=office.start, proof=proof)
+
+
+def add_certified_key(
+    office: Office,
+    session: Session,
+    jurisdiction: JurisdictionRow,
+    entity: EntityRow,
+    public: PublicKey,
+    *,
+    purpose: str,
+    proof: str | None = None,
+) -> EntityKeyRow:
+    """List a key with a certificate of the jurisdiction's authority."""
+    certified = certify(
+        office, jurisdiction, public, entity_id=entity.entity_id, name=entity.names["en"]
+    )
+    return repository.add_key(
+        session,
+        entity,
+        public,
+        purpose=purpose,
+        nbf=certified.nbf,
+        sign_until=certified.sign_until,
+        x5c=certified.x5c,
+        proof=proof,
+    )
+
+
+def answer(session: Session, entity: EntityRow, blocks: list[str]) -> Enrolment:
+    """What an issuer needs besides the public trust data; `blocks` names the ones to tell."""
+    root = versions(session, entity.jurisdiction, "root")[0]
+    keys = repository.keys_of(session, entity, "credential")
+    return Enrolment(
+        entity_id=entity.entity_id,
+        jurisdiction=entity.jurisdiction,
+        root_s256=root.sha256,
+        x5c={key.kid: key.x5c for key in keys},
+        blocks=[block_document(session, block) for block in blocks],
+    )
+
+
+def another_block(office: Office, session: Session, issuer: EntityRow, count: int) -> Enrolment:
+    """One more block of status indices. Raises UnavailableError `STATUS_LIST_UNPUBLISHED`."""
+    return answer(session, issuer, [reserve_block(office, session, issuer, count).id])
+
+
+def describe(session: Session, entity: EntityRow) -> dict[str, Any]:
+    """An entity for people and machines."""
+    purpose = "credential" if entity.kind == "issuer" else "statement"
+    return {
+        "entity_id": entity.entity_id,
+        "jurisdiction": entity.jurisdiction,
+        "kind": entity.kind,
+        "names": entity.names,
+        "keys": [row.kid for row in repository.keys_of(session, entity, purpose)],
+        "blocks": [block.id for block in blocks_of(session, entity.id)],
+    }

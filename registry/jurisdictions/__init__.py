@@ -1,0 +1,1 @@
+"""Roots: the keys a jurisdiction rests on, and what its `root.json` says."""

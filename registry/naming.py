@@ -1,0 +1,38 @@
+"""What names of bodies, hosts and types must look like before the registry keeps them."""
+
+import re
+from collections.abc import Iterable, Mapping
+
+from schemas.types import TYPE_IDS, vct_of
+from talentseal.errors import UsageError
+
+MAX_NAME_CHARS = 200
+_LANG = re.compile(r"[A-Za-z]{2,8}(-[A-Za-z0-9]{1,8})*")
+_HOST = re.compile(r"(?=.{1,253}$)[a-z0-9]([a-z0-9-]*[a-z0-9])?(\.[a-z0-9]([a-z0-9-]*[a-z0-9])?)+")
+
+
+def check_names(names: Mapping[str, str], *, max_chars: int = MAX_NAME_CHARS) -> None:
+    """A name by language tag, English among them. Raises UsageError."""
+    if "en" not in names:
+        raise UsageError("a name in English is needed", hint="Add a name with the tag en.")
+    for tag, name in names.items():
+        if not _LANG.fullmatch(tag):
+            raise UsageError("a name has a language tag such as en or zh-Hans")
+        if not 0 < len(name) <= max_chars or not name.isprintable():
+            raise UsageError(f"the name with the tag {tag} is empty, unprintable or too long")
+
+
+def is_host(text: str) -> bool:
+    """A DNS name of two labels at least, in lower case."""
+    return _HOST.fullmatch(text) is not None
+
+
+def vcts_of(types: Iterable[str]) -> list[str]:
+    """`professional-title/1` as its `vct`. Raises UsageError for a type nobody publishes."""
+    return [_vct_of(name) for name in dict.fromkeys(types)]
+
+
+def _vct_of(name: str) -> str:
+    if name not in TYPE_IDS:
+        raise UsageError(f"{name} is no type known here", hint=f"Known: {', '.join(TYPE_IDS)}.")
+    return vct_of(name)

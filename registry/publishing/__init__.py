@@ -1,0 +1,1 @@
+"""The TUF repository of each jurisdiction, as folder and as zip."""

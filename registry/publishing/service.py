@@ -1,0 +1,299 @@
+"""Publishing: orders taken, everything signed, committed, then written where the world reads.
+
+The database is the truth and the folder its image. All files of one jurisdiction are signed and
+kept in one transaction; only then are they written, new names first and `timestamp.json` last by
+rename. Whatever is interrupted, the folder holds the last good state, and the next run writes what
+is missing: a version is never used for other octets. One publisher at a time.
+"""
+
+import fcntl
+import os
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+from sqlalchemy.orm import Session
+
+from registry.jurisdictions.models import JurisdictionRow
+from registry.jurisdictions.repository import all_jurisdictions, get_jurisdiction
+from registry.office import DAY_SECONDS, Office
+from registry.publishing.content import Content, gather, role_keys
+from registry.publishing.metadata import (
+    ROLES,
+    expiry,
+    named_targets,
+    sha256,
+    snapshot_bytes,
+    status_bytes,
+    targets_bytes,
+    timestamp_bytes,
+)
+from registry.publishing.repository import (
+    add_publication,
+    find_octets,
+    latest,
+    next_version,
+    versions,
+)
+from registry.status_lists.orders import Outcome, take_orders
+from registry.status_lists.service import keep_room, status_prefix
+from registry.status_lists.tokens import read_back, token_files
+from talentseal.artefacts import HEAD, Head, dump_head, file_code, negative_digest
+from talentseal.errors import BundleError, UnavailableError
+from talentseal.files import read_bounded, write_atomic
+from talentseal.keys import SoftwareSigner
+
+LOCK_WAIT_SECONDS = 60.0
+TARGETS_RENEWAL_SECONDS = 90 * DAY_SECONDS
+_PUBLIC = 0o644
+
+
+@dataclass(frozen=True, slots=True)
+class Published:
+    """What is in force for one jurisdiction. `versions`: TUF role -> version."""
+
+    jurisdiction: str
+    versions: dict[str, int]
+    list_sequence: int
+    issued_at: int
+
+
+def publish(
+    office: Office, jurisdictions: Sequence[str] = ()
+) -> tuple[list[Published], list[Outcome]]:
+    """Take the waiting orders and publish these jurisdictions, or all.
+
+    Raises UsageError, UnavailableError, BundleError `ROLLBACK_REFUSED`.
+    """
+    with publishing(office):
+        with office.transaction() as session:
+            rows = [get_jurisdiction(session, code) for code in jurisdictions]
+            codes = [row.code for row in rows or all_jurisdictions(session)]
+        for code in codes:
+            _check_not_ahead(office, code)
+        outcomes = take_orders(office, codes)
+        return [_publish_one(office, code) for code in codes], outcomes
+
+
+@contextmanager
+def publishing(office: Office) -> Iterator[None]:
+    """One publisher at a time: a second waits. Raises UnavailableError after a minute."""
+    deadline = time.monotonic() + LOCK_WAIT_SECONDS
+    handle = os.open(office.settings.publish_lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        while not _locked(handle):
+            if time.monotonic() > deadline:
+                raise UnavailableError("another publisher is at work", hint="Try again.")
+            time.sleep(0.05)
+        yield
+    finally:
+        os.close(handle)  # ends the lock, as the end of the process does
+
+
+def _locked(handle: int) -> bool:
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
+
+
+def _publish_one(office: Office, code: str) -> Published:
+    with office.transaction() as session:
+        row = get_jurisdiction(session, code)
+        keep_room(session, code, status_prefix(row.entity_id))
+        published = _sign(office, session, row)
+    write_public(office, code)
+    read_back(office, code)
+    return published
+
+
+# --- signing --------------------------------------------------------------------------------------
+
+
+def _sign(office: Office, session: Session, row: JurisdictionRow) -> Published:
+    """Everything that is new, signed and kept, ready to be written."""
+    now = _moment(office, session, row)
+    content = gather(office, session, row, now=now)
+    targets = _targets(office, session, row, content, now=now)
+    status = _status(office, session, row, content, targets[0], now=now)
+    signer = _signers(office, session, row, "tuf_snapshot")[0]
+    roles = {"targets": targets, "status": status}
+    version = next_version(session, row.code, "snapshot")
+    data = snapshot_bytes(roles, version=version, now=now, signer=signer)
+    _keep(session, row, "snapshot", version, data, now=now)
+    signer = _signers(office, session, row, "tuf_timestamp")[0]
+    stamp = next_version(session, row.code, "timestamp")
+    stamped = timestamp_bytes((version, data), version=stamp, now=now, signer=signer)
+    _keep(session, row, "timestamp", stamp, stamped, now=now)
+    found = {role: latest(session, row.code, role) for role in ROLES}
+    held = {role: one.version for role, one in found.items() if one}
+    return Published(row.code, held, content.list_sequence, now)
+
+
+def _moment(office: Office, session: Session, row: JurisdictionRow) -> int:
+    """The time of this publication; after a clock that went back, that of the one before."""
+    before = latest(session, row.code, "timestamp")
+    return max(office.now, before.created_at if before else 0)
+
+
+def _signers(
+    office: Office, session: Session, row: JurisdictionRow, purpose: str
+) -> list[SoftwareSigner]:
+    return [office.signer(key.kid) for key in role_keys(session, row, purpose)]
+
+
+def _keep(
+    session: Session, row: JurisdictionRow, role: str, version: int, data: bytes, *, now: int
+) -> None:
+    add_publication(session, row.code, role, version, data, expires=expiry(role, now), now=now)
+
+
+def _keep_files(
+    session: Session, row: JurisdictionRow, files: dict[str, bytes], version: int, *, now: int
+) -> None:
+    """Keep the octets of targets that were not published before under this path."""
+    for path, data in files.items():
+        if find_octets(session, row.code, path, sha256(data)) is None:
+            add_publication(session, row.code, path, version, data, expires=None, now=now)
+
+
+def _targets(
+    office: Office, session: Session, row: JurisdictionRow, content: Content, *, now: int
+) -> tuple[int, bytes]:
+    """The list office's metadata: as before while nothing changed and it lasts."""
+    before = latest(session, row.code, "targets")
+    if before and now < (before.expires or 0) - TARGETS_RENEWAL_SECONDS:
+        named = {path: sha256(data) for path, data in content.files.items()}
+        if named_targets(before.data) == named:
+            return before.version, before.data
+    version = next_version(session, row.code, "targets")
+    data = targets_bytes(
+        content.files,
+        _signers(office, session, row, "tuf_status")[0].public,
+        version=version,
+        now=now,
+        signers=_signers(office, session, row, "tuf_targets"),
+    )
+    _keep_files(session, row, content.files, version, now=now)
+    _keep(session, row, "targets", version, data, now=now)
+    return version, data
+
+
+def _status(
+    office: Office,
+    session: Session,
+    row: JurisdictionRow,
+    content: Content,
+    targets_version: int,
+    *,
+    now: int,
+) -> tuple[int, bytes]:
+    """Status tokens and the head, always anew: they say that nothing older is current."""
+    head = Head(
+        jurisdiction=row.code,
+        issued_at=now,
+        root_version=next_version(session, row.code, "root") - 1,
+        targets_version=targets_version,
+        list_sequence=content.list_sequence,
+        negative_count=len(content.negatives),
+        negative_s256=negative_digest(content.negatives),
+    )
+    files = {**token_files(office, session, row, now=now), HEAD: dump_head(head)}
+    version = next_version(session, row.code, "status")
+    signer = _signers(office, session, row, "tuf_status")[0]
+    data = status_bytes(files, version=version, now=now, signer=signer)
+    _keep_files(session, row, files, version, now=now)
+    _keep(session, row, "status", version, data, now=now)
+    return version, data
+
+
+# --- the files in force ---------------------------------------------------------------------------
+
+
+def current_files(session: Session, code: str) -> dict[str, bytes]:
+    """Name -> octets of everything a reader needs, `timestamp.json` last.
+
+    Names are relative to the jurisdiction's folder. Empty before the first publication.
+    """
+    files: dict[str, bytes] = {}
+    for root in versions(session, code, "root"):
+        files[f"metadata/{root.version}.root.json"] = root.data
+    newest = {role: latest(session, code, role) for role in ("targets", "status", "snapshot")}
+    for role, found in newest.items():
+        if found is None:
+            return {}
+        if role != "snapshot":
+            files |= _target_files(session, code, found.data)
+        files[f"metadata/{found.version}.{role}.json"] = found.data
+    timestamp = latest(session, code, "timestamp")
+    if timestamp:
+        files["metadata/timestamp.json"] = timestamp.data
+    return files
+
+
+def _target_files(session: Session, code: str, metadata: bytes) -> dict[str, bytes]:
+    files: dict[str, bytes] = {}
+    for path, digest in named_targets(metadata).items():
+        data = find_octets(session, code, path, digest)
+        if data is None or sha256(data) != digest:
+            raise UnavailableError(
+                f"{path} of {code} in the database is not what was signed",
+                hint="Restore the last backup; nothing was published.",
+            )
+        folder, _, name = path.rpartition("/")
+        files[f"targets/{folder}/{digest}.{name}"] = data
+    return files
+
+
+def write_public(office: Office, code: str) -> None:
+    """Write what is missing in the public folder; the file that puts it in force comes last."""
+    with office.transaction() as session:
+        files = current_files(session, code)
+    folder = office.settings.public / file_code(code)
+    folders = {(folder / name).parent for name in files}
+    for one in sorted(folders):
+        one.mkdir(parents=True, exist_ok=True)
+        _sweep(one)
+    for name, data in files.items():
+        path = folder / name
+        if name == "metadata/timestamp.json" or not path.exists():
+            write_atomic(path, data, mode=_PUBLIC)
+        elif path.stat().st_size != len(data):
+            raise _ahead(code)
+
+
+def _sweep(folder: Path) -> None:
+    """Remove what a killed publisher left half-written."""
+    for path in folder.glob(".*"):
+        with suppress(OSError):
+            path.unlink()
+
+
+def _check_not_ahead(office: Office, code: str) -> None:
+    """Refuse to publish from a database older than the folder, as after a restored backup."""
+    folder = office.settings.public / file_code(code) / "metadata"
+    with office.transaction() as session:
+        for role in ("root", "targets", "status", "snapshot"):
+            held = latest(session, code, role)
+            newest = max((_version(path) for path in folder.glob(f"*.{role}.json")), default=0)
+            if newest > (held.version if held else 0):
+                raise _ahead(code)
+            path = folder / f"{newest}.{role}.json"
+            if held and held.version == newest and read_bounded(path, len(held.data)) != held.data:
+                raise _ahead(code)
+
+
+def _version(path: Path) -> int:
+    number = path.name.partition(".")[0]
+    return int(number) if number.isascii() and number.isdigit() and len(number) < 12 else 0
+
+
+def _ahead(code: str) -> BundleError:
+    return BundleError(
+        f"the public folder of {code} holds versions that this database does not know",
+        code="ROLLBACK_REFUSED",
+        hint="The database is an old copy. Restore the newest; verifiers refuse older versions.",
+    )

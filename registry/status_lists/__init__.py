@@ -1,0 +1,1 @@
+"""Status lists: blocks of indices for issuers, orders from them, and signed tokens."""

@@ -1,0 +1,129 @@
+"""All SQL about status lists, blocks, entries and orders."""
+
+from collections.abc import Iterable, Mapping, Sequence
+
+from sqlalchemy import func, insert, select, tuple_, update
+from sqlalchemy.orm import Session
+
+from registry.status_lists.models import (
+    StatusBlockRow,
+    StatusEntryRow,
+    StatusListRow,
+    StatusOrderRow,
+)
+
+# --- lists ----------------------------------------------------------------------------------------
+
+
+def lists_of(session: Session, jurisdiction: str) -> Sequence[StatusListRow]:
+    wanted = select(StatusListRow).where(StatusListRow.jurisdiction == jurisdiction)
+    return session.scalars(wanted.order_by(StatusListRow.id)).all()
+
+
+def take_counters(session: Session, list_id: str, count: int) -> int | None:
+    """Set `count` counters aside, at once and for ever; returns the first, None if none is left."""
+    taken = session.scalar(
+        update(StatusListRow)
+        .where(StatusListRow.id == list_id, StatusListRow.next_free + count <= StatusListRow.size)
+        .values(next_free=StatusListRow.next_free + count)
+        .returning(StatusListRow.next_free)
+        .execution_options(synchronize_session=False)
+    )
+    return None if taken is None else taken - count
+
+
+# --- blocks ---------------------------------------------------------------------------------------
+
+
+def add_block(session: Session, block: StatusBlockRow, indices: Sequence[int]) -> None:
+    """Keep a block and the indices in it; the primary key refuses one that was given out."""
+    session.add(block)
+    session.flush()
+    session.execute(
+        insert(StatusEntryRow),
+        [
+            {
+                "list_id": block.list_id,
+                "idx": idx,
+                "block": block.id,
+                "position": position,
+                "value": 0,
+                "seq": 0,
+                "changed_at": block.created_at,
+            }
+            for position, idx in enumerate(indices)
+        ],
+    )
+
+
+def blocks_of(session: Session, issuer: int) -> Sequence[StatusBlockRow]:
+    wanted = select(StatusBlockRow).where(StatusBlockRow.issuer == issuer)
+    return session.scalars(wanted.order_by(StatusBlockRow.created_at, StatusBlockRow.start)).all()
+
+
+def block_with_uri(session: Session, block: str) -> tuple[str, list[int]]:
+    """The URI of a block's list, and its indices in the order in which to use them."""
+    uri = session.scalars(
+        select(StatusListRow.uri)
+        .join(StatusBlockRow, StatusBlockRow.list_id == StatusListRow.id)
+        .where(StatusBlockRow.id == block)
+    ).one()
+    indices = session.scalars(
+        select(StatusEntryRow.idx)
+        .where(StatusEntryRow.block == block)
+        .order_by(StatusEntryRow.position)
+    )
+    return uri, list(indices)
+
+
+# --- entries --------------------------------------------------------------------------------------
+
+
+def set_entries(session: Session, list_id: str) -> dict[int, int]:
+    """Index -> value of every entry of a list that is not 0."""
+    wanted = select(StatusEntryRow.idx, StatusEntryRow.value).where(
+        StatusEntryRow.list_id == list_id, StatusEntryRow.value != 0
+    )
+    return {row.idx: row.value for row in session.execute(wanted)}
+
+
+def entries_of_issuer(
+    session: Session, issuer: int, wanted: Iterable[tuple[str, int]]
+) -> Mapping[tuple[str, int], StatusEntryRow]:
+    """The entries among `wanted` (URI, index) that were given to this issuer."""
+    found: dict[tuple[str, int], StatusEntryRow] = {}
+    pairs = list(wanted)
+    for start in range(0, len(pairs), 400):  # SQLite takes 999 variables in one statement
+        rows = session.execute(
+            select(StatusListRow.uri, StatusEntryRow)
+            .join(StatusListRow, StatusListRow.id == StatusEntryRow.list_id)
+            .join(StatusBlockRow, StatusBlockRow.id == StatusEntryRow.block)
+            .where(
+                StatusBlockRow.issuer == issuer,
+                tuple_(StatusListRow.uri, StatusEntryRow.idx).in_(pairs[start : start + 400]),
+            )
+        )
+        found |= {(uri, entry.idx): entry for uri, entry in rows}
+    return found
+
+
+# --- orders ---------------------------------------------------------------------------------------
+
+
+def find_order(session: Session, issuer: int, seq: int, jti: str) -> StatusOrderRow | None:
+    """An order of this issuer that was taken under the number or the identifier."""
+    wanted = select(StatusOrderRow).where(
+        StatusOrderRow.issuer == issuer,
+        (StatusOrderRow.seq == seq) | (StatusOrderRow.jti == jti),
+    )
+    return session.scalars(wanted.limit(1)).one_or_none()
+
+
+def add_order(session: Session, row: StatusOrderRow) -> None:
+    session.add(row)
+    session.flush()
+
+
+def count_orders(session: Session, issuer: int) -> int:
+    wanted = select(func.count()).where(StatusOrderRow.issuer == issuer)
+    return session.scalar(wanted) or 0

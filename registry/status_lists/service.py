@@ -1,0 +1,92 @@
+"""Lists, blocks of indices, and the signed tokens made of them.
+
+A list is handed out only after its first token was read back from the public folder. Blocks are
+counters, taken by one atomic update and sent through a secret permutation, so that indices tell
+nothing about order or neighbours; an index is never given out twice.
+"""
+
+import secrets
+
+from sqlalchemy.orm import Session
+from talentseal.status_list import BITS, ENTRIES, Permutation
+
+from registry.issuers.models import EntityRow
+from registry.office import Office
+from registry.status_lists import repository
+from registry.status_lists.models import StatusBlockRow, StatusListRow
+from schemas.registry import StatusBlock
+from talentseal.errors import UnavailableError, UsageError
+
+MAX_BLOCK = 65_536
+LOW_WATER = 2 * MAX_BLOCK  # fewer free indices than this: another list is begun
+_ALPHABET = "abcdefghjkmnpqrstuvwxyz23456789"  # no sign that could be read as another
+_ID_CHARS = 8
+
+
+def status_prefix(entity_id: str) -> str:
+    """The folder, as a URL, of the status lists of the jurisdiction with that entity id."""
+    return f"{entity_id.rstrip('/')}/status/"
+
+
+def new_list(session: Session, jurisdiction: str, prefix: str) -> StatusListRow:
+    """An empty list below `prefix`; its name says nothing."""
+    name = "".join(secrets.choice(_ALPHABET) for _ in range(_ID_CHARS))
+    row = StatusListRow(
+        id=name,
+        jurisdiction=jurisdiction,
+        uri=f"{prefix}{name}",
+        bits=BITS,
+        size=ENTRIES,
+        seed=secrets.token_bytes(32),
+        next_free=0,
+        issued_at=0,
+        published_at=None,
+    )
+    session.add(row)
+    session.flush()
+    return row
+
+
+def keep_room(session: Session, jurisdiction: str, prefix: str) -> None:
+    """Begin another list in time: it must be published before it can be used."""
+    free = sum(row.size - row.next_free for row in repository.lists_of(session, jurisdiction))
+    if free < LOW_WATER:
+        new_list(session, jurisdiction, prefix)
+
+
+def reserve_block(
+    office: Office, session: Session, issuer: EntityRow, count: int
+) -> StatusBlockRow:
+    """Set `count` indices of a published list aside for an issuer.
+
+    Raises UsageError for an impossible count, UnavailableError `STATUS_LIST_UNPUBLISHED`.
+    """
+    if not 0 < count <= MAX_BLOCK:
+        raise UsageError(f"a block has 1 to {MAX_BLOCK} indices")
+    for row in repository.lists_of(session, issuer.jurisdiction):
+        start = None
+        if row.published_at is not None:
+            start = repository.take_counters(session, row.id, count)
+        if start is not None:
+            permutation = Permutation(row.seed, row.size)
+            indices = [permutation(counter) for counter in range(start, start + count)]
+            block = StatusBlockRow(
+                id=office.new_id("b"),
+                list_id=row.id,
+                issuer=issuer.id,
+                start=start,
+                count=count,
+                created_at=office.now,
+            )
+            repository.add_block(session, block, indices)
+            return block
+    raise UnavailableError(
+        f"no status list of {issuer.jurisdiction} is published and has room",
+        code="STATUS_LIST_UNPUBLISHED",
+        hint="Run: registry publish",
+    )
+
+
+def block_document(session: Session, block: str) -> StatusBlock:
+    uri, indices = repository.block_with_uri(session, block)
+    return StatusBlock(block=block, uri=uri, indices=indices)
