@@ -179,6 +179,19 @@ def test_no_character_of_a_key_file_may_change(store: Keystore) -> None:
         assert "is damaged" in sentence(lambda: store.load(kid))
 
 
+@pytest.mark.parametrize(
+    "change", [{"dev": 1}, {"kid": None}, {"alg": ["ES256"]}, {"created": 0}, {"more": ""}]
+)
+def test_a_label_has_its_four_members_of_their_kinds(
+    store: Keystore, change: dict[str, Any]
+) -> None:
+    kid = store.new(now=NOW).public.kid
+    path = store.folder / f"{kid}.key"
+    write_atomic(path, dump_json(parse_json(path.read_bytes()) | change))
+    for act in (store.label, store.load):
+        assert "is damaged" in sentence(partial(act, kid))
+
+
 def test_a_development_mark_cannot_be_taken_from_a_key(store: Keystore) -> None:
     kid = store.new(now=NOW).public.kid
     path = store.folder / f"{kid}.key"
@@ -230,6 +243,7 @@ def test_loose_modes_and_links_are_refused(store: Keystore, tmp_path: Path) -> N
     store.folder.chmod(0o755)
     assert "open to other users" in sentence(lambda: Keystore.open(store.folder, WORDS))
     assert "open to other users" in sentence(lambda: store.new(now=NOW))
+    assert "open to other users" in sentence(store.kids)
     store.folder.chmod(0o700)
     key.rename(tmp_path / "moved")
     key.symlink_to(tmp_path / "moved")
