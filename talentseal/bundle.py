@@ -149,6 +149,9 @@ class Tables:
 
     known_peers   name spaces of peers that home introduces, held or not: code -> DNS suffixes
     status        (jurisdiction, uri) -> the list, or the code that says why it was not admitted
+    clock_mark    the latest time already proven, by signed data or by a plausible clock
+    refused       jurisdiction -> code of the latest update that was refused
+    fault         what makes the whole set unusable, if anything does
     """
 
     home: str
@@ -161,6 +164,7 @@ class Tables:
     known_peers: Mapping[str, Sequence[str]]
     clock_mark: int = 0
     refused: Mapping[str, str] = field(default_factory=dict)
+    fault: str | None = None
 
 
 class ListedKey:
@@ -193,6 +197,7 @@ class Bundle:
         self.known_peers = tables.known_peers
         self.clock_mark = tables.clock_mark
         self.refused = tables.refused
+        self.fault = tables.fault
         self.seen: Memo[bytes, bool] = Memo(MAX_SEEN)
         self.chains: Memo[tuple[str, str, int], str] = Memo(MAX_CHAINS)
         self._keys = _index((key.kid, ListedKey(key)) for key in tables.keys)

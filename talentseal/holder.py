@@ -7,16 +7,17 @@ be carrying it. Remembering which proofs were used is left to the caller's `Repl
 
 import hashlib
 import hmac
-from collections.abc import Sequence
-from typing import Any, Protocol
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple, NoReturn, Protocol
 
 from schemas.verdict import Check
 from talentseal import sdjwt
 from talentseal.cose import is_signed_by
-from talentseal.cwt import OPEN_AUDIENCE, Proof
+from talentseal.cwt import OPEN_AUDIENCE
 from talentseal.encoding import CLOCK_SKEW_SECONDS, b64url_decode, is_time, parse_json
 from talentseal.errors import InputError
 from talentseal.jose import Jws, check_header, is_sealed_by, parse_jws
+from talentseal.keys import PublicKey
 from talentseal.policy import (
     CHALLENGE_WINDOW_SECONDS,
     SHORT_CHALLENGE_WINDOW_SECONDS,
@@ -26,8 +27,6 @@ from talentseal.reading import Credential, Evidence
 from talentseal.trail import finding
 
 SHORT_CHALLENGE_DIGITS = 8
-CHALLENGE_BYTES = 16
-_PASSED = (Check("holder", "pass"),)
 Checks = Sequence[Check]
 
 
@@ -39,12 +38,17 @@ class Replays(Protocol):
         ...
 
 
-class _Refused(Exception):
-    """Leaves the checks of a proof with the code of the first that fails."""
+class _Shown(NamedTuple):
+    """A proof in which everything but the time is right."""
 
-    def __init__(self, code: str) -> None:
-        super().__init__(code)
-        self.code = code
+    replay_key: bytes
+    at: int
+    window: int  # seconds that it may be old
+    ahead: int  # seconds that its clock may run ahead of ours
+
+
+def _refuse(code: str) -> NoReturn:
+    raise InputError("the holder's proof is refused", code=code)
 
 
 def holder(
@@ -63,29 +67,22 @@ def holder(
     if policy.holder == "not_asked":
         return None, (finding("holder", "NOT_ASKED"),)
     sealed = credential.sealed
-    proof = sealed.code.proof if sealed.code is not None else None
-    if sealed.key_binding is None and proof is None:
+    live = sealed.code is not None and sealed.code.proof is not None
+    if sealed.key_binding is None and not live:
         return None, (_absent(credential, policy),)
     try:
-        if proof is not None:
-            key, window = _check_proof(proof, credential, evidence, policy)
-            shown_at, earliest = proof.issued_at, now - window
-        else:
-            token, shown_at = _check_key_binding(credential, evidence)
-            key = hashlib.sha256(token.signing_input).digest()
-            window, earliest = CHALLENGE_WINDOW_SECONDS, now - CHALLENGE_WINDOW_SECONDS
-            latest = now + CHALLENGE_WINDOW_SECONDS
-        if proof is not None:
-            latest = now + CLOCK_SKEW_SECONDS
-    except _Refused as refused:
-        return None, (finding("holder", refused.code),)
-    if not (clock_is_sound and earliest <= shown_at <= latest):
-        return None, (finding("holder", "HOLDER_TIME", as_of=shown_at),)
-    if replays is not None and not replays.first_use(key, until=shown_at + 2 * window):
+        check = _check_live_proof if live else _check_key_binding
+        shown = check(credential, evidence, policy)
+    except InputError as error:
+        return None, (finding("holder", error.code),)
+    if not (clock_is_sound and now - shown.window <= shown.at <= now + shown.ahead):
+        return None, (finding("holder", "HOLDER_TIME", as_of=shown.at),)
+    until = shown.at + 2 * shown.window
+    if replays is not None and not replays.first_use(shown.replay_key, until=until):
         return None, (finding("holder", "HOLDER_REPLAYED"),)
-    if proof is not None and evidence.nonce is None:
-        return None, (finding("holder", "HOLDER_OPEN_MODE", as_of=shown_at),)
-    return None, (Check("holder", "pass", None, shown_at),)
+    if live and evidence.nonce is None:
+        return None, (finding("holder", "HOLDER_OPEN_MODE", as_of=shown.at),)
+    return None, (Check("holder", "pass", None, shown.at),)
 
 
 def _absent(credential: Credential, policy: Policy) -> Check:
@@ -98,27 +95,33 @@ def _absent(credential: Credential, policy: Policy) -> Check:
 # --- wallet form: RFC 9901 §7.3 -------------------------------------------------------------------
 
 
-def _check_key_binding(credential: Credential, evidence: Evidence) -> tuple[Jws, int]:
+def _check_key_binding(credential: Credential, evidence: Evidence, _: Policy) -> _Shown:
     parsed = credential.sealed.key_binding
     key = credential.holder_key
     if parsed is None or parsed.key_binding is None or key is None:
-        raise _Refused("HOLDER_PROOF_INVALID")
+        _refuse("HOLDER_PROOF_INVALID")
+    token, claims = _open_key_binding(parsed.key_binding, key)
+    shown_at: Any = claims.get("iat")
+    if not is_time(shown_at) or not _same(claims.get("sd_hash"), sdjwt.sd_hash(parsed.bound_text)):
+        _refuse("HOLDER_PROOF_INVALID")
+    if evidence.audience is None or claims.get("aud") != evidence.audience:
+        _refuse("HOLDER_AUDIENCE")
+    if evidence.nonce is None or not _same(claims.get("nonce"), evidence.nonce):
+        _refuse("HOLDER_NONCE")
+    replay_key = hashlib.sha256(token.signing_input).digest()
+    return _Shown(replay_key, shown_at, CHALLENGE_WINDOW_SECONDS, CHALLENGE_WINDOW_SECONDS)
+
+
+def _open_key_binding(text: str, key: PublicKey) -> tuple[Jws, Mapping[str, Any]]:
     try:
-        token = parse_jws(parsed.key_binding)
+        token = parse_jws(text)
         check_header(token.header, sdjwt.TYP_KEY_BINDING)
         claims = parse_json(token.payload)
     except InputError as error:
-        raise _Refused("HOLDER_PROOF_INVALID") from error
+        raise InputError(error.message, code="HOLDER_PROOF_INVALID") from error
     if not is_sealed_by(token, key):
-        raise _Refused("HOLDER_PROOF_INVALID")
-    issued_at = claims.get("iat")
-    if not is_time(issued_at) or not _same(claims.get("sd_hash"), sdjwt.sd_hash(parsed.bound_text)):
-        raise _Refused("HOLDER_PROOF_INVALID")
-    if evidence.audience is None or claims.get("aud") != evidence.audience:
-        raise _Refused("HOLDER_AUDIENCE")
-    if evidence.nonce is None or not _same(claims.get("nonce"), evidence.nonce):
-        raise _Refused("HOLDER_NONCE")
-    return token, issued_at
+        _refuse("HOLDER_PROOF_INVALID")
+    return token, claims
 
 
 def _same(value: Any, expected: str) -> bool:
@@ -128,25 +131,21 @@ def _same(value: Any, expected: str) -> bool:
 # --- code form: the live proof --------------------------------------------------------------------
 
 
-def _check_proof(
-    proof: Proof, credential: Credential, evidence: Evidence, policy: Policy
-) -> tuple[bytes, int]:
-    """The proof's replay key and its window in seconds, if everything but the time is right."""
-    key = credential.holder_key
-    if key is None:
-        raise _Refused("HOLDER_PROOF_MISSING")
+def _check_live_proof(credential: Credential, evidence: Evidence, policy: Policy) -> _Shown:
+    sealed, key = credential.sealed, credential.holder_key
+    if key is None or sealed.code is None or sealed.code.proof is None:
+        _refuse("HOLDER_PROOF_MISSING")
+    proof = sealed.code.proof
     if not is_signed_by(proof.message, key):
-        raise _Refused("HOLDER_PROOF_INVALID")
-    sealed = credential.sealed
-    starts = max(sealed.iat, sealed.nbf or 0)
-    if not starts <= proof.issued_at < sealed.exp:
-        raise _Refused("HOLDER_PROOF_INVALID")
+        _refuse("HOLDER_PROOF_INVALID")
+    if not max(sealed.iat, sealed.nbf or 0) <= proof.issued_at < sealed.exp:
+        _refuse("HOLDER_PROOF_INVALID")
     audience, nonce, window = _expected(evidence, policy)
     if proof.audience != audience:
-        raise _Refused("HOLDER_AUDIENCE")
+        _refuse("HOLDER_AUDIENCE")
     if nonce is not None and not hmac.compare_digest(proof.nonce, nonce):
-        raise _Refused("HOLDER_NONCE")
-    return proof.replay_key, window
+        _refuse("HOLDER_NONCE")
+    return _Shown(proof.replay_key, proof.issued_at, window, CLOCK_SKEW_SECONDS)
 
 
 def _expected(evidence: Evidence, policy: Policy) -> tuple[str | None, bytes | None, int]:
@@ -159,4 +158,4 @@ def _expected(evidence: Evidence, policy: Policy) -> tuple[str | None, bytes | N
     try:
         return evidence.audience, b64url_decode(nonce), CHALLENGE_WINDOW_SECONDS
     except InputError as error:
-        raise _Refused("HOLDER_NONCE") from error
+        raise InputError(error.message, code="HOLDER_NONCE") from error

@@ -144,17 +144,17 @@ def _flag(value: Any, member: str) -> bool:
     return value if isinstance(value, bool) else _bad(f"{member} is neither true nor false")
 
 
-def _place(value: Any, member: str) -> str:
+def _place(value: Any, member: str) -> Any:
     return value if parse_territory(value) else _bad(f"{member} is no territory such as CN/4403")
 
 
-def _purpose(value: Any, member: str) -> str:
+def _purpose(value: Any, member: str) -> Any:
     return (
         value if value in PURPOSES else _bad(f"{member} is none of {', '.join(sorted(PURPOSES))}")
     )
 
 
-def _holder(value: Any, member: str) -> str:
+def _holder(value: Any, member: str) -> Any:
     known = ("required", "optional", "not_asked")
     return value if value in known else _bad(f"{member} is none of {', '.join(known)}")
 

@@ -17,6 +17,7 @@ from talentseal import codetext, cwt, sdjwt
 from talentseal.bundle import Bundle, ListedKey
 from talentseal.encoding import (
     MAX_CODE_TEXT_CHARS,
+    MAX_SDJWT_BYTES,
     dump_json,
     is_time,
     parse_json,
@@ -25,7 +26,7 @@ from talentseal.encoding import (
 from talentseal.errors import InputError
 from talentseal.jose import check_header, kid_of
 from talentseal.keys import COSE_ALGORITHMS, PublicKey
-from talentseal.type_metadata import CredentialType
+from talentseal.type_metadata import ENVELOPE, CredentialType
 
 MAX_TERRITORIES = 16
 MAX_URI_CHARS = 2048
@@ -51,9 +52,25 @@ class Sealed:
     """A well-formed credential whose seal has not been checked."""
 
     __slots__ = (
-        "_claims", "alg", "code", "exp", "form", "header_text", "iat", "iss", "key_binding",
-        "kid", "kind", "link_host", "nbf", "signature", "signed", "status", "territory", "x5c",
+        "_claims",
+        "alg",
+        "code",
+        "exp",
+        "form",
+        "header_text",
         "holder",
+        "iat",
+        "iss",
+        "key_binding",
+        "kid",
+        "kind",
+        "link_host",
+        "nbf",
+        "signature",
+        "signed",
+        "status",
+        "territory",
+        "x5c",
     )  # fmt: skip
 
     form: str
@@ -116,14 +133,14 @@ def _read_sdjwt(text: str, bundle: Bundle) -> Sealed:
     sealed.x5c, sealed.header_text = jws.header.get("x5c"), jws.header_text
     if sealed.x5c is None:
         missing("x5c")
-    payload = parse_json(jws.payload, max_bytes=sdjwt.MAX_SDJWT_BYTES)
+    payload = parse_json(jws.payload, max_bytes=MAX_SDJWT_BYTES)
     _read_envelope(sealed, payload)
     sealed.holder = _confirmation(payload.get("cnf"))
     opened = sdjwt.open_disclosures(payload, parsed.disclosures)
     sealed.kind = _type(payload["vct"], bundle)
     if payload.get("vct#integrity") != sealed.kind.integrity:
         raise InputError("the type's definition differs from the one held", code="VCT_INTEGRITY")
-    claims = {n: v for n, v in opened.claims.items() if n not in sdjwt.ENVELOPE}
+    claims = {n: v for n, v in opened.claims.items() if n not in ENVELOPE}
     check_disclosability(claims, opened, sealed.kind)
     _check_shapes(claims, sealed.kind)
     sealed._claims = claims  # noqa: SLF001 - filled here, read by Credential

@@ -39,6 +39,8 @@ def trust_data(
 ) -> tuple[Jurisdiction | None, Checks]:
     """Whether one jurisdiction's data is present, young enough and of the right kind."""
     held = bundle.jurisdictions.get(code)
+    if bundle.fault is not None:
+        return None, (finding("trust_data", bundle.fault),)
     if held is None:
         return None, (finding("trust_data", "NO_TRUST_DATA", detail={"jurisdiction": code}),)
     home = bundle.jurisdictions.get(bundle.home, held)

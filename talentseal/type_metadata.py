@@ -111,7 +111,7 @@ def _compile(document: Mapping[str, Any], digest: str) -> CredentialType:
     if ours["profile"] != 1:
         malformed("a type document of another profile")
     claims = [(_path(claim), claim) for claim in listed]
-    tops = {path[0]: claim for path, claim in claims if len(path) == 1 and path[0] not in ENVELOPE}
+    tops = {str(path[0]): claim for path, claim in claims if len(path) == 1 and path[0] not in ENVELOPE}
     labels = {label.number: label for label in map(_label, ours["cwt"]["labels"])}
     if len(labels) != len(ours["cwt"]["labels"]):
         malformed("a label stands twice")
@@ -130,7 +130,9 @@ def _compile(document: Mapping[str, Any], digest: str) -> CredentialType:
         number=_number(ours["cwt"]["vct"]),
         private=_number(ours["cwt"]["private"]),
         labels=labels,
-        required_labels=frozenset(n for n, l in labels.items() if _is_required(l, claims)),
+        required_labels=frozenset(
+            number for number, label in labels.items() if _is_required(label, claims)
+        ),
         territory_claims=tuple(scope["territory_claims"]),
         profession_claim=scope["profession_claim"],
         max_days=_number(validity["max_days"]),

@@ -53,7 +53,7 @@ def verify(
     Broken or hostile evidence is a finding in the verdict. Raises UsageError if `now` is naive.
     """
     # 0 trust_data        present, whole, young enough; clock not behind
-    # 1 format            one spelling, inside the bounds                  RFC 9901 §7.1, RFC 8392 §7.2
+    # 1 format            one spelling, inside the bounds              RFC 9901 §7.1, RFC 8392 §7.2
     # 2 issuer_key        found in the bundle, never in the evidence       RFC 9901 §7.1 (2c)
     # 3 certificate       path to the jurisdiction's authority, at iat     RFC 5280 §6
     # 4 signature         over the bytes received                          RFC 9901 §7.1 (2b)
@@ -264,8 +264,8 @@ def _own_rules(credential: Credential, policy: Policy) -> tuple[Sequence[Caution
         checks.append(finding("policy", "TYPE_NOT_ACCEPTED"))
     if policy.issuers is not None and credential.key.entry.iss not in policy.issuers:
         checks.append(finding("policy", "ISSUER_NOT_ACCEPTED"))
-    for name in sorted(policy.required - credential.claims.keys()):
-        checks.append(finding("policy", "CLAIM_NOT_DISCLOSED", detail={"claim": name}))
+    hidden = sorted(policy.required - credential.claims.keys())
+    checks += [finding("policy", "CLAIM_NOT_DISCLOSED", detail={"claim": name}) for name in hidden]
     cautions = _cautions(credential)
     checks.extend(finding("policy", code) for code, _ in cautions if code)
     if is_suspicious(credential.claims):
