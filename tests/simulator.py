@@ -309,7 +309,7 @@ class Office:
     def _status_grant(self, body: Body, prefixes: Sequence[str]) -> str:
         kind = {"mark_type": statements.MARK_STATUS, "vct": [], "territory": []}
         delegation = self.delegate("root", **kind, uri_prefix=prefixes)
-        grant = {
+        grant: dict[str, Any] = {
             **self._term(YEAR), "signer": self.statement_key, "iss": self.entity_id,
             "sub": body.entity_id, "jti": self.jti("g"), "jkt": [body.signer.public.kid],
             "mark_type": statements.MARK_STATUS, "delegation": delegation, "uri_prefix": prefixes,
@@ -591,9 +591,7 @@ class TufRepository:
 
     def __init__(self, office: Office) -> None:
         self.office = office
-        self.expires = {
-            role: FAR for role in ("root", "targets", "status", "snapshot", "timestamp")
-        }
+        self.expires = dict.fromkeys(("root", "targets", "status", "snapshot", "timestamp"), FAR)
         self.signers = {
             role: [tuf_signer(f"{office.code} {role} {n}") for n in range(count)]
             for role, count in (
@@ -629,7 +627,7 @@ class TufRepository:
                 roles=roles,
                 consistent_snapshot=True,
                 unrecognized_fields={ROOT_MEMBER: member},
-            )  # fmt: skip
+            )
         )
         for signer in signers if signers is not None else self.signers["root"]:
             root.sign(signer, append=True)
