@@ -8,7 +8,6 @@ nothing about order or neighbours; an index is never given out twice.
 import secrets
 
 from sqlalchemy.orm import Session
-from talentseal.status_list import BITS, ENTRIES, Permutation
 
 from registry.issuers.models import EntityRow
 from registry.office import Office
@@ -16,6 +15,7 @@ from registry.status_lists import repository
 from registry.status_lists.models import StatusBlockRow, StatusListRow
 from schemas.registry import StatusBlock
 from talentseal.errors import UnavailableError, UsageError
+from talentseal.status_list import BITS, ENTRIES, Permutation
 
 MAX_BLOCK = 65_536
 LOW_WATER = 2 * MAX_BLOCK  # fewer free indices than this: another list is begun
@@ -68,8 +68,6 @@ def reserve_block(
         if row.published_at is not None:
             start = repository.take_counters(session, row.id, count)
         if start is not None:
-            permutation = Permutation(row.seed, row.size)
-            indices = [permutation(counter) for counter in range(start, start + count)]
             block = StatusBlockRow(
                 id=office.new_id("b"),
                 list_id=row.id,
@@ -78,7 +76,9 @@ def reserve_block(
                 count=count,
                 created_at=office.now,
             )
-            repository.add_block(session, block, indices)
+            repository.add_block(
+                session, block, Permutation(row.seed, row.size).block(start, count)
+            )
             return block
     raise UnavailableError(
         f"no status list of {issuer.jurisdiction} is published and has room",

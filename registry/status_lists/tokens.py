@@ -6,10 +6,9 @@ provider's keys.
 """
 
 from pathlib import Path
+from typing import Any
 
 from sqlalchemy.orm import Session
-from talentseal.status import admit
-from talentseal.status_list import ChunkedList, seal_status_cwt, seal_status_jwt
 
 from registry.issuers import repository as issuers
 from registry.issuers.models import EntityKeyRow
@@ -21,10 +20,12 @@ from registry.publishing.repository import latest
 from registry.status_lists import repository
 from registry.status_lists.models import StatusListRow
 from talentseal.artefacts import STATUS, file_code
-from talentseal.encoding import MAX_LIST_BYTES
+from talentseal.encoding import MAX_LIST_BYTES, b64_decode
 from talentseal.errors import InputError, UnavailableError
 from talentseal.files import read_bounded
 from talentseal.keys import PublicKey
+from talentseal.status import admit
+from talentseal.status_list import LIFE_SECONDS, ChunkedList, seal_status_cwt, seal_status_jwt
 
 FORMS = ("jwt", "cwt")
 
@@ -57,14 +58,23 @@ def _provider_keys(session: Session, row: JurisdictionRow) -> list[EntityKeyRow]
 def _tokens(
     office: Office, session: Session, one: StatusListRow, key: EntityKeyRow
 ) -> dict[str, bytes]:
-    values = ChunkedList(one.size, one.bits)
+    values = ChunkedList(entries=one.size, bits=one.bits)
     for idx, value in repository.set_entries(session, one.id).items():
         values.set(idx, value)
-    lst = values.compressed()
     signer = office.signer(key.kid)
-    jwt = seal_status_jwt(lst, signer=signer, x5c=key.x5c, uri=one.uri, iat=one.issued_at)
-    cwt = seal_status_cwt(lst, signer=signer, x5c=key.x5c, uri=one.uri, iat=one.issued_at)
-    return {f"{STATUS}{one.id}.jwt": jwt.encode(), f"{STATUS}{one.id}.cwt": cwt}
+    said: dict[str, Any] = {
+        "uri": one.uri,
+        "bits": one.bits,
+        "compressed": values.compressed(),
+        "issued_at": one.issued_at,
+        "expires_at": one.issued_at + LIFE_SECONDS,
+        "aggregation_uri": one.uri.rpartition("/")[0],
+    }
+    chain = [b64_decode(text) for text in key.x5c]
+    return {
+        f"{STATUS}{one.id}.jwt": seal_status_jwt(**said, signer=signer, x5c=key.x5c),
+        f"{STATUS}{one.id}.cwt": seal_status_cwt(**said, signer=signer, x5chain=chain),
+    }
 
 
 # --- reading back ---------------------------------------------------------------------------------

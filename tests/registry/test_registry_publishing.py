@@ -1,0 +1,213 @@
+import json
+import zipfile
+from pathlib import Path
+
+import pytest
+from registry_desk import HK, STATION, SZ, Desk, folder_fetcher, read_repository
+from tuf.ngclient import Updater  # type: ignore[attr-defined]
+
+from registry.office import open_office
+from registry.publishing.service import publish
+from registry.settings import load_settings
+from schemas.types import TYPE_IDS, load_type
+from talentseal.artefacts import parse_head, parse_hosts, parse_root
+from talentseal.commandline import now
+from talentseal.encoding import from_seconds, parse_time, to_seconds
+from talentseal.errors import BundleError, Exit
+
+DAY = 86_400
+
+
+def versions(desk: Desk, code: str = SZ) -> dict[str, int]:
+    return dict(desk.ask("jurisdiction", "show", code)["versions"])
+
+
+def grant(desk: Desk, kind: str = "talent-confirmation/1") -> None:
+    desk.ask("grant", "new", "--issuer", STATION, "--type", kind, "--territory", SZ)
+
+
+def publish_after(seconds: int) -> None:
+    """Publish as the command does, at another time."""
+    moment = from_seconds(to_seconds(now()) + seconds)
+    publish(open_office(load_settings(), moment))
+
+
+def metadata(desk: Desk, name: str, code: str = "CN-4403") -> bytes:
+    return (desk.public / code / "metadata" / name).read_bytes()
+
+
+# --- what the world reads -------------------------------------------------------------------------
+
+
+def test_the_reference_client_admits_everything(desk: Desk) -> None:
+    files = desk.read(SZ)
+    kinds = {path.split("/")[0] for path in files}
+    assert kinds == {"ca", "lists", "peers", "policy", "status", "types"}
+    for type_id in TYPE_IDS:
+        assert files[f"types/{type_id}.json"] == load_type(type_id)
+    assert parse_hosts(files["policy/verifier-hosts.json"]) == ["verify.sz.example"]
+    assert len([path for path in files if path.endswith((".jwt", ".cwt"))]) == 2
+
+
+def test_our_member_of_the_root_survives_the_reference_client(desk: Desk, tmp_path: Path) -> None:
+    folder = desk.public / "HK"
+    updater = Updater(
+        str(tmp_path),
+        "folder://metadata/",
+        fetcher=folder_fetcher(folder),
+        bootstrap=metadata(desk, "1.root.json", "HK"),
+    )
+    updater.refresh()
+    assert parse_root((tmp_path / "root.json").read_bytes())[0].jurisdiction == HK
+
+
+def test_the_head_speaks_of_what_is_published(desk: Desk) -> None:
+    head = parse_head(desk.read(SZ)["status/head.json"])
+    held = versions(desk)
+    assert (head.jurisdiction, head.root_version) == (SZ, 1)
+    assert head.targets_version == held["targets"]
+    assert abs(head.issued_at - to_seconds(now())) < 600
+    assert head.negative_count == 0
+
+
+def test_the_status_role_may_speak_of_status_only(desk: Desk) -> None:
+    signed = json.loads(metadata(desk, f"{versions(desk)['targets']}.targets.json"))["signed"]
+    (role,) = signed["delegations"]["roles"]
+    assert (role["name"], role["paths"], role["terminating"]) == ("status", ["status/*"], True)
+    assert not [path for path in signed["targets"] if path.startswith("status/")]
+
+
+def test_lifetimes_are_those_of_the_design(desk: Desk) -> None:
+    lives = {"root": 365, "targets": 365, "status": 7, "snapshot": 30}
+    held = versions(desk)
+    for role, days in {**lives, "timestamp": 7}.items():
+        name = "timestamp.json" if role == "timestamp" else f"{held[role]}.{role}.json"
+        expires = json.loads(metadata(desk, name))["signed"]["expires"]
+        left = to_seconds(parse_time(expires)) - to_seconds(now())
+        assert abs(left - days * DAY) < 3600
+
+
+# --- versions -------------------------------------------------------------------------------------
+
+
+def test_publishing_nothing_new_renews_freshness_and_nothing_else(desk: Desk) -> None:
+    before, files = versions(desk), desk.read(SZ)
+    desk.ask("publish")
+    after = versions(desk)
+    assert after["targets"] == before["targets"]
+    assert all(after[r] == before[r] + 1 for r in ("status", "snapshot", "timestamp"))
+    again = desk.read(SZ)
+    assert {path for path in files if files[path] != again[path]} == {
+        path for path in files if path.startswith("status/")
+    }
+
+
+def test_the_list_takes_its_next_number_only_when_it_says_something_else(desk: Desk) -> None:
+    def sequence() -> int:
+        return parse_head(desk.read(SZ)["status/head.json"]).list_sequence
+
+    first = sequence()
+    desk.ask("publish")
+    assert sequence() == first
+    grant(desk)
+    desk.ask("publish")
+    assert sequence() == first + 1
+
+
+def test_one_jurisdiction_can_be_published_alone(desk: Desk) -> None:
+    before = versions(desk, HK)
+    told = desk.ask("publish", "--jurisdiction", SZ)["jurisdictions"]
+    assert [one["jurisdiction"] for one in told] == [SZ]
+    assert versions(desk, HK) == before
+    assert desk.refused("publish", "--jurisdiction", "MO") == (Exit.USAGE, "NOT_FOUND")
+
+
+def test_metadata_is_renewed_before_it_ends(desk: Desk) -> None:
+    before = versions(desk)
+    publish_after(30 * DAY)
+    assert versions(desk)["targets"] == before["targets"]
+    publish_after(130 * DAY)  # the list is near its NextUpdate
+    assert versions(desk)["targets"] == before["targets"] + 1
+
+
+def test_a_clock_that_went_back_never_makes_older_words(desk: Desk) -> None:
+    before = parse_head(desk.read(SZ)["status/head.json"]).issued_at
+    publish_after(-2 * DAY)
+    assert parse_head(desk.read(SZ)["status/head.json"]).issued_at == before
+
+
+def test_earlier_versions_stay_for_readers_under_way(desk: Desk) -> None:
+    folder = desk.public / "CN-4403"
+    before = {path for path in folder.rglob("*") if path.is_file()}
+    grant(desk)
+    desk.ask("publish")
+    assert before <= {path for path in folder.rglob("*") if path.is_file()}
+
+
+# --- accidents ------------------------------------------------------------------------------------
+
+
+def test_what_is_missing_in_the_folder_is_written_again(desk: Desk) -> None:
+    for path in (desk.public / "CN-4403").rglob("*"):
+        if path.is_file() and path.parent.name != "metadata":
+            path.unlink()
+    (desk.public / "CN-4403" / "metadata" / ".timestamp.json.half").write_text("half")
+    desk.ask("publish")
+    assert len(desk.read(SZ)) > 10
+    assert not list((desk.public / "CN-4403").rglob(".*"))
+
+
+def test_an_old_copy_of_the_database_publishes_nothing(desk: Desk) -> None:
+    database = desk.home / "registry" / "registry.db"
+    copy = {p.name: p.read_bytes() for p in database.parent.glob("registry.db*")}
+    desk.ask("publish")
+    before = desk.read(SZ)
+    for path in database.parent.glob("registry.db*"):
+        path.unlink()
+    for name, data in copy.items():
+        (database.parent / name).write_bytes(data)
+    assert desk.refused("publish") == (Exit.REFUSE, "ROLLBACK_REFUSED")
+    assert desk.read(SZ) == before
+
+
+def test_a_version_with_other_contents_is_never_overwritten(desk: Desk) -> None:
+    name = f"{versions(desk)['snapshot']}.snapshot.json"
+    (desk.public / "CN-4403" / "metadata" / name).write_bytes(b"{}")
+    with pytest.raises(BundleError, match="does not know"):
+        publish_after(0)
+
+
+# --- the zip --------------------------------------------------------------------------------------
+
+
+def test_the_zip_holds_the_published_files_and_nothing_else(desk: Desk, tmp_path: Path) -> None:
+    file = tmp_path / "all.zip"
+    desk.ask("bundle", "export", str(file))
+    with zipfile.ZipFile(file) as archive:
+        names = archive.namelist()
+        assert len(set(names)) == len(names)
+        archive.extractall(tmp_path / "out")
+    for code, folder in ((SZ, "CN-4403"), (HK, "HK")):
+        assert read_repository(tmp_path / "out" / folder) == desk.read(code)
+    inside = {path.relative_to(desk.public).as_posix() for path in desk.public.rglob("*.*")}
+    assert set(names) <= inside
+
+
+def test_the_same_files_make_the_same_zip_with_home_first(desk: Desk, tmp_path: Path) -> None:
+    one, other = tmp_path / "one.zip", tmp_path / "other.zip"
+    for file in (one, other):
+        argv = ("--jurisdiction", SZ, "--jurisdiction", HK)
+        desk.ask("bundle", "export", str(file), *argv)
+    assert one.read_bytes() == other.read_bytes()
+    desk.ask("bundle", "export", str(other), "--jurisdiction", HK)
+    with zipfile.ZipFile(one) as first, zipfile.ZipFile(other) as second:
+        assert first.namelist()[0].startswith("CN-4403/")
+        assert {name.split("/")[0] for name in second.namelist()} == {"HK"}
+
+
+def test_a_zip_of_nothing_is_refused(desk: Desk, tmp_path: Path) -> None:
+    argv = ("bundle", "export", str(tmp_path / "x.zip"), "--jurisdiction", "MO")
+    assert desk.refused(*argv) == (Exit.USAGE, "NOT_FOUND")
+    assert not (tmp_path / "x.zip").exists()
+    nowhere = ("bundle", "export", str(tmp_path / "no" / "folder.zip"))
+    assert desk.run(*nowhere).code == Exit.UNAVAILABLE
