@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from itertools import combinations
 from typing import Any
 
-from talentseal import statements
+from talentseal import statements, x509
 from talentseal.artefacts import (
     CA,
     HEAD,
@@ -202,6 +202,12 @@ def _check_authority_certificates(files: SignedFiles) -> None:
                 "a certificate authority is not the one that root.json names",
                 code="BUNDLE_TAMPERED",
             )
+        try:
+            x509.load_certificate(der)
+        except InputError as error:
+            raise BundleError(
+                "a certificate authority that cannot be read", code="BUNDLE_TAMPERED"
+            ) from error
 
 
 def _target(files: SignedFiles, path: str) -> bytes:
