@@ -5,6 +5,7 @@ from collections.abc import Iterable, Mapping
 
 from schemas.types import TYPE_IDS, vct_of
 from talentseal.errors import UsageError
+from talentseal.territory import is_profession, is_territory
 
 MAX_NAME_CHARS = 200
 _LANG = re.compile(r"[A-Za-z]{2,8}(-[A-Za-z0-9]{1,8})*")
@@ -25,6 +26,18 @@ def check_names(names: Mapping[str, str], *, max_chars: int = MAX_NAME_CHARS) ->
 def is_host(text: str) -> bool:
     """A DNS name of two labels at least, in lower case."""
     return _HOST.fullmatch(text) is not None
+
+
+def check_scope(territory: Iterable[str], profession: Iterable[str] | None) -> None:
+    """Places and professions in their one spelling. Raises UsageError."""
+    for place in territory:
+        if not is_territory(place):
+            raise UsageError(
+                f"{place} is no territory", hint="Such as HK, CN/4403 or CN/4403/x-qianhai."
+            )
+    for path in profession or ():
+        if not is_profession(path):
+            raise UsageError(f"{path} is no profession", hint="Such as engineer or series/05.")
 
 
 def vcts_of(types: Iterable[str]) -> list[str]:

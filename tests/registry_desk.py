@@ -156,7 +156,7 @@ def _download(updater: Any, path: str) -> bytes:
 
 def folder_fetcher(folder: Path) -> Any:
     from tuf.api.exceptions import DownloadHTTPError
-    from tuf.ngclient import FetcherInterface  # type: ignore[attr-defined]
+    from tuf.ngclient import FetcherInterface
 
     class FolderFetcher(FetcherInterface):
         def _fetch(self, url: str) -> Iterator[bytes]:

@@ -15,7 +15,7 @@ from registry.issuers import repository
 from registry.issuers.models import EntityRow, StatementRow
 from registry.jurisdictions.models import JurisdictionRow
 from registry.jurisdictions.repository import get_jurisdiction
-from registry.naming import check_names
+from registry.naming import check_names, check_scope
 from registry.office import DAY_SECONDS, Office
 from schemas.types import TYPE_IDS, type_id_of, vct_of
 from talentseal import statements
@@ -152,6 +152,7 @@ def delegate(
 
     Raises UsageError, RefusedError `DELEGATION_WIDENED`.
     """
+    check_scope(scope.territory, scope.profession)
     row = get_jurisdiction(session, jurisdiction)
     entity = _authority(office, session, row, authority, names or {})
     if not all_inside(scope.territory, row.territory):
@@ -247,6 +248,7 @@ def grant(
 
     Raises UsageError, or RefusedError with the code of what the delegations lack.
     """
+    check_scope(scope.territory, scope.profession)
     row = get_jurisdiction(session, issuer.jurisdiction)
     granting = find_authority(session, row, authority)
     if granting is None:

@@ -12,6 +12,7 @@ from sqlalchemy.orm import Session
 
 from registry.issuers.granting import end_of_term, keep, root_signer
 from registry.jurisdictions.repository import get_jurisdiction
+from registry.naming import check_scope
 from registry.office import Office
 from schemas.types import type_id_of
 from talentseal import statements
@@ -40,6 +41,7 @@ class NewRecognition:
 
 def recognise(office: Office, session: Session, wanted: NewRecognition) -> Recognition:
     """Raises UsageError for places outside the two jurisdictions, or an unknown purpose."""
+    check_scope((*wanted.issued_in, *wanted.valid_in), wanted.profession)
     home = get_jurisdiction(session, wanted.home)
     origin = get_jurisdiction(session, wanted.origin)
     if home.code == origin.code:

@@ -12,9 +12,8 @@ from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from typing import Any
 
-# Both libraries re-export these names without saying so to type checkers.
-from securesystemslib.signer import CryptoSigner, SSlibKey  # type: ignore[attr-defined]
-from tuf.api.metadata import (  # type: ignore[attr-defined]
+from securesystemslib.signer import CryptoSigner, SSlibKey
+from tuf.api.metadata import (
     DelegatedRole,
     Delegations,
     Key,

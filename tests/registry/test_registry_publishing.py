@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 from registry_desk import HK, STATION, SZ, Desk, folder_fetcher, read_repository
-from tuf.ngclient import Updater  # type: ignore[attr-defined]
+from tuf.ngclient import Updater
 
 from registry.office import open_office
 from registry.publishing.service import publish
