@@ -4,7 +4,10 @@ from pathlib import Path
 import pytest
 from registry_desk import HK, STATION, SZ, Desk
 
+from talentseal.commandline import make_dev_passphrase
+from talentseal.files import make_private_folder
 from talentseal.keys import SoftwareSigner, signer_from_secret
+from talentseal.keystore import Keystore
 
 
 @pytest.fixture(scope="session")
@@ -19,6 +22,7 @@ def prepared(tmp_path_factory: pytest.TempPathFactory, station_key: SoftwareSign
     with pytest.MonkeyPatch.context() as patch:
         live_in(home, patch)
         desk = Desk(home)
+        make_quick_keystore(home)
         desk.ask("init", "--dev")
         make_jurisdiction(desk, SZ, "sz.example", "Shenzhen Example Registry")
         make_jurisdiction(desk, HK, "hk.example", "Hong Kong Example Registry")
@@ -29,6 +33,13 @@ def prepared(tmp_path_factory: pytest.TempPathFactory, station_key: SoftwareSign
         )  # fmt: skip
         desk.ask("publish")
     return home
+
+
+def make_quick_keystore(home: Path) -> None:
+    """A keystore whose passphrase is stretched less than people's; `init` keeps what exists."""
+    make_private_folder(home / "registry")
+    passphrase = make_dev_passphrase("registry")
+    Keystore.create(home / "registry" / "keys", passphrase, dev=True, n=2**14)
 
 
 def make_jurisdiction(desk: Desk, code: str, namespace: str, name: str) -> None:
