@@ -24,7 +24,7 @@ from talentseal.encoding import (
     parse_json,
 )
 from talentseal.errors import BundleError, InputError
-from talentseal.keys import KID8_BYTES, PublicKey
+from talentseal.keys import SIGNATURE_BYTES, PublicKey
 
 VALID, INVALID, SUSPENDED = 0, 1, 2
 JWT_TYP = "statuslist+jwt"
@@ -33,6 +33,12 @@ CWT_TYP = "application/statuslist+cwt"
 CWT_SUB, CWT_EXP, CWT_IAT, CWT_TTL, CWT_LIST = 2, 4, 6, 65534, 65533
 _BITS = frozenset((1, 2, 4, 8))
 _CWT_DEPTH = 6
+_MAX_CANDIDATES = 4  # keys tried for one kid8: a hint costs a bounded number of verifications
+_SYNCHRONISE = "Synchronise; report if it repeats."
+_OFFICIAL_SOURCE = "Synchronise from the official source; report."
+
+
+_Times = tuple[Any, Any, Any]
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,10 +72,14 @@ class StatusList:
 
 @dataclass(frozen=True, slots=True)
 class StatusToken:
-    """A parsed, unverified token. `kid` is a thumbprint (JWT) or its first 8 bytes (CWT)."""
+    """A parsed, unverified token.
+
+    kid  a hint: a thumbprint (JWT) or its first 8 bytes (CWT), or whatever another provider put
+         there; None where there is none
+    """
 
     form: str
-    kid: str | bytes
+    kid: str | bytes | None
     uri: str
     issued_at: int
     expires_at: int | None
@@ -80,17 +90,26 @@ class StatusToken:
 
 
 def _malformed(message: str) -> NoReturn:
-    raise InputError(message, code="STATUS_MALFORMED")
+    raise InputError(message, code="STATUS_MALFORMED", hint=_SYNCHRONISE)
+
+
+def _bad_signature(message: str) -> NoReturn:
+    raise InputError(message, code="STATUS_SIGNATURE", hint=_OFFICIAL_SOURCE)
 
 
 def parse_status_token(token: bytes) -> StatusToken:
-    """Decode either form within the bounds. Raises InputError `STATUS_MALFORMED`."""
+    """Decode either form within the bounds.
+
+    Raises InputError `STATUS_MALFORMED`, or `STATUS_SIGNATURE` where none of 64 bytes is there.
+    """
     if len(token) > MAX_LIST_BYTES:
         _malformed(f"a status list token of more than {MAX_LIST_BYTES} bytes")
     try:
         return _parse_cwt(token) if cose.looks_like_sign1(token) else _parse_jwt(token)
     except InputError as error:
-        raise InputError(error.message, code="STATUS_MALFORMED") from error
+        if error.code == "STATUS_SIGNATURE":
+            raise
+        _malformed(error.message)
 
 
 def _parse_jwt(token: bytes) -> StatusToken:
@@ -100,14 +119,16 @@ def _parse_jwt(token: bytes) -> StatusToken:
         _malformed("a status list token is ASCII text")
     jws = jose.parse_jws(text, max_bytes=MAX_LIST_BYTES)
     jose.check_header(jws.header, JWT_TYP)
+    if len(jws.signature) != SIGNATURE_BYTES:
+        _bad_signature("the status list is not signed")
     claims = parse_json(jws.payload, max_bytes=MAX_LIST_BYTES)
     listed = claims.get("status_list")
     if not isinstance(listed, dict) or not isinstance(listed.get("lst"), str):
         _malformed("a status list token without a list")
-    times = (claims.get("iat"), claims.get("exp"), claims.get("ttl"))
+    times = _times(claims, "iat", "exp", "ttl")
     return _typed(
         "jwt",
-        jose.kid_of(jws.header),
+        jose.kid_of(jws.header) if "kid" in jws.header else None,
         claims.get("sub"),
         times=times,
         listed=(listed.get("bits"), b64url_decode(listed["lst"])),
@@ -116,21 +137,16 @@ def _parse_jwt(token: bytes) -> StatusToken:
 
 
 def _parse_cwt(token: bytes) -> StatusToken:
-    message = cose.parse_sign1(
-        token, max_bytes=MAX_LIST_BYTES, max_depth=_CWT_DEPTH, deterministic=False
-    )
+    message = _parse_sign1(token)
     cose.check_protected(message.protected, CWT_TYP)
-    kid = message.protected.get(cose.HEADER_KID)
-    if not isinstance(kid, bytes) or len(kid) != KID8_BYTES:
-        _malformed("a status list token without a key identifier")
     claims = parse_cbor(message.payload, max_depth=_CWT_DEPTH, deterministic=False)
     listed = claims.get(CWT_LIST) if isinstance(claims, dict) else None
     if not isinstance(listed, dict):
         _malformed("a status list token without a list")
-    times = (claims.get(CWT_IAT), claims.get(CWT_EXP), claims.get(CWT_TTL))
+    times = _times(claims, CWT_IAT, CWT_EXP, CWT_TTL)
     return _typed(
         "cwt",
-        kid,
+        _cose_kid(message),
         claims.get(CWT_SUB),
         times=times,
         listed=(listed.get("bits"), listed.get("lst")),
@@ -138,12 +154,39 @@ def _parse_cwt(token: bytes) -> StatusToken:
     )
 
 
+def _parse_sign1(token: bytes) -> cose.Sign1:
+    """A COSE_Sign1 in any order of its maps; a signature of a wrong length has its own code."""
+    parts = parse_cbor(token, max_depth=_CWT_DEPTH, deterministic=False).value
+    signature = parts[-1] if isinstance(parts, list) and len(parts) == 4 else None
+    if isinstance(signature, bytes) and len(signature) != SIGNATURE_BYTES:
+        _bad_signature("the status list is not signed")
+    return cose.parse_sign1(
+        token, max_bytes=MAX_LIST_BYTES, max_depth=_CWT_DEPTH, deterministic=False
+    )
+
+
+def _cose_kid(message: cose.Sign1) -> bytes | None:
+    """The hint at a key; other providers put it in the unprotected map (RFC 9052 §3.1)."""
+    unprotected = message.unprotected.get(cose.HEADER_KID)
+    kid = message.protected.get(cose.HEADER_KID, unprotected)
+    if kid is not None and not isinstance(kid, bytes):
+        _malformed("a key identifier is a byte string")
+    return kid
+
+
+def _times(claims: Mapping[Any, Any], iat: int | str, exp: int | str, ttl: int | str) -> _Times:
+    """The three times, untyped; one that is there but null would pass for one left out."""
+    if any(claims.get(name, 0) is None for name in (exp, ttl)):
+        _malformed("a status list token with an empty time")
+    return claims.get(iat), claims.get(exp), claims.get(ttl)
+
+
 def _typed(
     form: str,
-    kid: str | bytes,
+    kid: str | bytes | None,
     uri: Any,
     *,
-    times: tuple[Any, Any, Any],
+    times: _Times,
     listed: tuple[Any, Any],
     is_signed_by: Callable[[PublicKey], bool],
 ) -> StatusToken:
@@ -175,15 +218,21 @@ def admit(token: bytes, *, uri: str, keys: Mapping[str, PublicKey], now: int) ->
     parsed = parse_status_token(token)
     _check_signer(parsed, keys)
     if parsed.uri != uri:
-        raise InputError("the list of another address", code="STATUS_MISMATCH")
+        raise InputError(
+            "the list of another address", code="STATUS_MISMATCH", hint=_SYNCHRONISE
+        )  # fmt: skip
     if parsed.issued_at > now + CLOCK_SKEW_SECONDS:
         _malformed("a status list from the future")
     if parsed.expires_at is not None and now > parsed.expires_at:
-        raise InputError("the status list is past its own end", code="STATUS_STALE")
+        raise InputError(
+            "the status list is past its own end",
+            code="STATUS_STALE",
+            hint="Synchronise, then check again.",
+        )
     try:
         data = inflate(parsed.compressed, max_bytes=MAX_STATUS_INFLATED_BYTES)
     except InputError as error:
-        raise InputError(error.message, code="STATUS_MALFORMED") from error
+        _malformed(error.message)
     return StatusList(
         uri, parsed.bits, data, parsed.issued_at, parsed.expires_at, parsed.ttl
     )  # fmt: skip
@@ -195,15 +244,26 @@ def _check_signer(parsed: StatusToken, keys: Mapping[str, PublicKey]) -> None:
     if isinstance(kid, str):
         named = [keys[kid]] if kid in keys else []
     else:
-        named = [key for key in keys.values() if key.kid8 == kid]
+        named = [key for key in keys.values() if key.kid8 == kid][:_MAX_CANDIDATES]
     if not named:
-        raise InputError("not signed by a status provider of this place", code="STATUS_SIGNER")
+        raise InputError(
+            "not signed by a status provider of this place",
+            code="STATUS_SIGNER",
+            hint=_OFFICIAL_SOURCE,
+        )
     if not any(parsed.is_signed_by(key) for key in named):
-        raise InputError("the list's signature is wrong", code="STATUS_SIGNATURE")
+        _bad_signature("the list's signature is wrong")
 
 
 def newer(held: StatusList | None, offered: StatusList) -> StatusList:
-    """The list to keep. Raises BundleError `STATUS_ROLLBACK` for one older than held."""
+    """The list to keep. Raises BundleError `STATUS_ROLLBACK` for one older than held.
+
+    One of the same second replaces the one held: an urgent revocation must not wait for the clock.
+    """
     if held is not None and offered.issued_at < held.issued_at:
-        raise BundleError("a status list older than the one held", code="STATUS_ROLLBACK")
+        raise BundleError(
+            "a status list older than the one held",
+            code="STATUS_ROLLBACK",
+            hint="The newer one stays; report it to the list's provider.",
+        )
     return offered

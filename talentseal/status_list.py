@@ -1,7 +1,7 @@
 """Writing a Token Status List: entries, tokens, unpredictable indices.
 
 A change must be public within seconds, so a list is kept as raw bytes beside one compressed piece
-for each 4 KiB: only pieces that changed are compressed again, and together they are one ordinary
+for each few KiB: only pieces that changed are compressed again, and together they are one ordinary
 zlib stream. `compact` does the whole list at the best level, for the quiet hours. Indices come
 from a secret permutation, so that neighbours in issuance are strangers in the list.
 
@@ -32,8 +32,16 @@ ENTRIES = 2**20  # a herd of a million hides who is who
 BITS = 2  # valid, invalid, suspended
 TTL_SECONDS = 900
 LIFE_SECONDS = 7 * 86_400
-CHUNK_BYTES = 4096  # smaller pieces cost bytes, larger ones time
+# Smaller pieces cost bytes, larger ones time. With one entry in a hundred set, these sizes keep a
+# change fifty times cheaper than a whole pass at level 9, for 12 % more bytes at one bit an entry
+# and 16 % at two.
+CHUNK_BYTES = 5120
+CHUNK_BYTES_ONE_BIT = 4096
+# Below one byte in a hundred set, pieces cost half as many bytes again and a whole pass is cheap.
+_SPARSE = 100
 _LEVEL = 9
+_MEMORY_LEVEL = 8
+_RAW_DEFLATE = -15
 _ZLIB_HEAD = b"\x78\xda"
 _LAST_BLOCK = b"\x03\x00"  # an empty final block ends the stream
 _ADLER_BASE = 65_521
@@ -51,7 +59,9 @@ class ChunkedList:
         self.entries = entries
         self.bits = bits
         self._raw = bytearray(data or bytes(size))
-        chunks = -(-size // CHUNK_BYTES)
+        self._filled = size - self._raw.count(0)
+        self._chunk_bytes = CHUNK_BYTES_ONE_BIT if bits == 1 else CHUNK_BYTES
+        chunks = -(-size // self._chunk_bytes)
         self._pieces: list[bytes] = [b""] * chunks
         self._sums = [1] * chunks
         self._dirty = set(range(chunks))
@@ -69,8 +79,9 @@ class ChunkedList:
         byte, shift = self._place(index)
         changed = self._raw[byte] & ~(mask << shift) & 0xFF | value << shift
         if changed != self._raw[byte]:
+            self._filled += (changed != 0) - (self._raw[byte] != 0)
             self._raw[byte] = changed
-            self._dirty.add(byte // CHUNK_BYTES)
+            self._dirty.add(byte // self._chunk_bytes)
 
     def _place(self, index: int) -> tuple[int, int]:
         if not 0 <= index < self.entries:
@@ -82,27 +93,49 @@ class ChunkedList:
         return bytes(self._raw)
 
     def compressed(self) -> bytes:
-        """One zlib stream of the whole list; only chunks that changed are compressed again."""
+        """One zlib stream of the whole list; only chunks that changed are compressed again.
+
+        While little is set, or all of it fits one chunk, this is `compact`.
+        """
+        if self._filled * _SPARSE < len(self._raw) or len(self._pieces) == 1:
+            return self.compact()
         for number in self._dirty:
             chunk = bytes(self._chunk(number))
-            deflater = zlib.compressobj(_LEVEL, zlib.DEFLATED, -15, 9)
-            self._pieces[number] = deflater.compress(chunk) + deflater.flush(zlib.Z_FULL_FLUSH)
+            self._pieces[number] = _piece(chunk)
             self._sums[number] = zlib.adler32(chunk)
         self._dirty.clear()
         return b"".join((_ZLIB_HEAD, *self._pieces, _LAST_BLOCK, self._adler().to_bytes(4)))
 
     def compact(self) -> bytes:
         """The smallest stream of the same bytes, for a pass in the background."""
-        return zlib.compress(bytes(self._raw), _LEVEL)
+        raw = bytes(self._raw)
+        matched = zlib.compress(raw, _LEVEL)
+        counted = _deflate(raw, zlib.MAX_WBITS, zlib.Z_HUFFMAN_ONLY, zlib.Z_FINISH)
+        return min(matched, counted, key=len)
 
     def _chunk(self, number: int) -> bytearray:
-        return self._raw[number * CHUNK_BYTES : (number + 1) * CHUNK_BYTES]
+        return self._raw[number * self._chunk_bytes : (number + 1) * self._chunk_bytes]
 
     def _adler(self) -> int:
         total = 1
         for number, part in enumerate(self._sums):
             total = combine_adler32(total, part, len(self._chunk(number)))
         return total
+
+
+def _piece(chunk: bytes) -> bytes:
+    """One chunk as blocks that end on a whole byte and refer to nothing before them.
+
+    Matches suit a sparse chunk. In a dense one they cost more than they save, and Huffman codes
+    alone, tried in a twentieth of the time, come out smaller.
+    """
+    strategies = (zlib.Z_FILTERED, zlib.Z_HUFFMAN_ONLY)
+    return min((_deflate(chunk, _RAW_DEFLATE, s, zlib.Z_FULL_FLUSH) for s in strategies), key=len)
+
+
+def _deflate(data: bytes, window: int, strategy: int, end: int) -> bytes:
+    stream = zlib.compressobj(_LEVEL, zlib.DEFLATED, window, _MEMORY_LEVEL, strategy)
+    return stream.compress(data) + stream.flush(end)
 
 
 def combine_adler32(first: int, second: int, second_length: int) -> int:
@@ -128,7 +161,7 @@ def seal_status_jwt(
     signer: Signer,
     x5c: Sequence[str],
 ) -> bytes:
-    """The JWT form (§5.1); times are NumericDates, `x5c` leaf first without the anchor."""
+    """The JWT form (§5.1); times are NumericDates, `x5c` leaf first, no anchor; may be empty."""
     listed = {"bits": bits, "lst": b64url_encode(compressed)}
     payload = {
         "sub": uri,
@@ -137,7 +170,9 @@ def seal_status_jwt(
         "ttl": ttl,
         "status_list": listed | ({"aggregation_uri": aggregation_uri} if aggregation_uri else {}),
     }
-    header = {"typ": JWT_TYP, "kid": signer.public.kid, "x5c": list(x5c)}
+    header: dict[str, Any] = {"typ": JWT_TYP, "kid": signer.public.kid}
+    if x5c:
+        header["x5c"] = list(x5c)
     return sign_jws(dump_json(payload), header, signer).encode()
 
 
@@ -166,8 +201,9 @@ def seal_status_cwt(
     }
     protected = {HEADER_KID: signer.public.kid8, HEADER_TYP: CWT_TYP}
     # RFC 9360 §2: one certificate alone, several as an array.
-    chain = list(x5chain) if len(x5chain) > 1 else x5chain[0]
-    return sign_sign1(dump_cbor(payload), protected, signer, {HEADER_X5CHAIN: chain})
+    chain = x5chain[0] if len(x5chain) == 1 else list(x5chain)
+    unprotected = {HEADER_X5CHAIN: chain} if x5chain else {}
+    return sign_sign1(dump_cbor(payload), protected, signer, unprotected)
 
 
 # --- unpredictable indices ------------------------------------------------------------------------
