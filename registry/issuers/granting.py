@@ -5,8 +5,9 @@ directly first delegates to itself. Every statement read from the database is ch
 keys again, so an edited row is noticed and never published. Which keys sign: those kept here.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 from sqlalchemy.orm import Session
@@ -41,7 +42,7 @@ MAX_DAYS = {"delegation": 3 * 365, "grant": 2 * 365, "recognition": 365}
 DEFAULT_GRANT_DAYS = 365
 
 
-@dataclass(slots=True)
+@dataclass
 class Statements:
     """All statements of one jurisdiction, every one checked."""
 
@@ -54,9 +55,16 @@ class Statements:
         every: list[Right] = [*self.delegations, *self.grants, *self.recognitions]
         return next(one for one in every if one.jti == jti)
 
-    def endings(self, statement: Right) -> list[Withdrawal]:
+    def endings(self, statement: Right) -> Sequence[Withdrawal]:
         """The withdrawals of one statement."""
-        return [w for w in self.withdrawals if w.statement_s256 == statement.sha256]
+        return self._by_statement.get(statement.sha256, ())
+
+    @cached_property
+    def _by_statement(self) -> dict[str, list[Withdrawal]]:
+        found: dict[str, list[Withdrawal]] = {}
+        for withdrawal in self.withdrawals:
+            found.setdefault(withdrawal.statement_s256, []).append(withdrawal)
+        return found
 
     def state(self, statement: Right, now: int) -> str:
         """`in force`, `not yet`, `over`, or how it was ended."""
@@ -93,12 +101,17 @@ _PARSERS: Mapping[str, tuple[Any, str]] = {
 }
 
 
-def load_statements(session: Session, jurisdiction: str) -> Statements:
-    """Every statement of a jurisdiction. Raises UnavailableError for a row that was altered."""
+def load_statements(
+    session: Session, jurisdiction: str, kinds: Collection[str] | None = None
+) -> Statements:
+    """Every statement of a jurisdiction, or those of some kinds, each checked again.
+
+    Raises UnavailableError `STATEMENT_SIGNATURE` for a row that was altered.
+    """
     keys = signing_keys(session, jurisdiction)
     every = {kid: key for held in keys.values() for kid, key in held.items()}
     found = Statements()
-    for row in repository.statements_of(session, jurisdiction):
+    for row in repository.statements_of(session, jurisdiction, kinds):
         parse, place = _PARSERS[row.kind]
         getattr(found, place).append(_checked(row, parse, every))
     return found
@@ -125,10 +138,9 @@ def _altered(row: StatementRow) -> UnavailableError:
 def signing_keys(session: Session, jurisdiction: str) -> dict[str, dict[str, PublicKey]]:
     """The statement keys of the root and of every authority, by entity id."""
     found: dict[str, dict[str, PublicKey]] = {}
-    for entity in repository.entities_of(session, jurisdiction):
-        if entity.kind in ("root", "authority"):
-            keys = public_keys(session, entity, "statement")
-            found.setdefault(entity.entity_id, {}).update({key.kid: key for key in keys})
+    for entity in repository.entities_of(session, jurisdiction, ("root", "authority")):
+        keys = public_keys(session, entity, "statement")
+        found.setdefault(entity.entity_id, {}).update({key.kid: key for key in keys})
     return found
 
 
@@ -279,7 +291,7 @@ def grant(
 def _usable_delegations(
     office: Office, session: Session, row: JurisdictionRow, granting: EntityRow
 ) -> list[Delegation]:
-    held = load_statements(session, row.code)
+    held = load_statements(session, row.code, ("delegation", "withdrawal"))
     found = [
         one
         for one in held.delegations
@@ -409,7 +421,7 @@ def withdraw(
 
 def _check_turn(session: Session, stored: StatementRow, effect: str, moment: int) -> None:
     """`resume` lifts a suspension and nothing else; what was ended for good stays ended."""
-    held = load_statements(session, stored.jurisdiction)
+    held = load_statements(session, stored.jurisdiction, (stored.kind, "withdrawal"))
     word = statements.effect_at(held.endings(held.get(stored.jti)), moment).word
     allowed = ("SUSPENDED",) if effect == "resume" else (None, "SUSPENDED", "UNDER_REVIEW")
     if word not in allowed and effect != "void":

@@ -1,6 +1,6 @@
 """All SQL about entities, keys and statements."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
@@ -29,9 +29,13 @@ def add_entity(
     return row
 
 
-def entities_of(session: Session, jurisdiction: str) -> Sequence[EntityRow]:
-    found = select(EntityRow).where(EntityRow.jurisdiction == jurisdiction).order_by(EntityRow.id)
-    return session.scalars(found).all()
+def entities_of(
+    session: Session, jurisdiction: str, kinds: Collection[str] | None = None
+) -> Sequence[EntityRow]:
+    wanted = select(EntityRow).where(EntityRow.jurisdiction == jurisdiction)
+    if kinds is not None:
+        wanted = wanted.where(EntityRow.kind.in_(kinds))
+    return session.scalars(wanted.order_by(EntityRow.id)).all()
 
 
 def find_entity(session: Session, jurisdiction: str, entity_id: str, kind: str) -> EntityRow | None:
@@ -97,6 +101,16 @@ def keys_of(session: Session, entity: EntityRow, purpose: str) -> Sequence[Entit
     return session.scalars(wanted.order_by(EntityKeyRow.id)).all()
 
 
+def all_keys_of(session: Session, jurisdiction: str) -> Sequence[EntityKeyRow]:
+    """Every key of every entity of a jurisdiction, in the order in which they came."""
+    wanted = (
+        select(EntityKeyRow)
+        .join(EntityRow, EntityRow.id == EntityKeyRow.entity)
+        .where(EntityRow.jurisdiction == jurisdiction)
+    )
+    return session.scalars(wanted.order_by(EntityKeyRow.id)).all()
+
+
 def find_credential_keys(session: Session, kid: str) -> Sequence[tuple[EntityKeyRow, EntityRow]]:
     """The issuers' keys with this identifier."""
     wanted = (
@@ -116,11 +130,11 @@ def add_statement(session: Session, row: StatementRow) -> None:
 
 
 def statements_of(
-    session: Session, jurisdiction: str, kind: str | None = None
+    session: Session, jurisdiction: str, kinds: Collection[str] | None = None
 ) -> Sequence[StatementRow]:
     wanted = select(StatementRow).where(StatementRow.jurisdiction == jurisdiction)
-    if kind is not None:
-        wanted = wanted.where(StatementRow.kind == kind)
+    if kinds is not None:
+        wanted = wanted.where(StatementRow.kind.in_(kinds))
     return session.scalars(wanted.order_by(StatementRow.created_at, StatementRow.jti)).all()
 
 

@@ -5,6 +5,7 @@ jurisdiction. Being enrolled is no right: without a grant an issuer is not even 
 with the same request gives the same answer, and another key is a second key of the same issuer.
 """
 
+from collections.abc import Sequence
 from typing import Any
 
 from pydantic import ValidationError
@@ -21,7 +22,7 @@ from registry.status_lists.repository import blocks_of
 from registry.status_lists.service import block_document, reserve_block
 from schemas.registry import ENROLMENT_REQUEST_TYP, Enrolment, EnrolmentRequest
 from talentseal.encoding import CLOCK_SKEW_SECONDS, MAX_JWS_BYTES, parse_json
-from talentseal.errors import InputError, RefusedError
+from talentseal.errors import InputError, RefusedError, UnavailableError
 from talentseal.jose import check_header, is_sealed_by, kid_of, parse_jws
 from talentseal.keys import PublicKey
 from talentseal.statements import is_entity_id
@@ -150,6 +151,15 @@ def add_certified_key(
         x5c=certified.x5c,
         proof=proof,
     )
+
+
+def role_keys(session: Session, row: JurisdictionRow, purpose: str) -> Sequence[EntityKeyRow]:
+    """The root's keys for one purpose. Raises UnavailableError where there are none."""
+    root = repository.find_entity(session, row.code, row.entity_id, "root")
+    keys = repository.keys_of(session, root, purpose) if root else []
+    if not keys:
+        raise UnavailableError(f"{row.code} has no key for {purpose}: the database is damaged")
+    return keys
 
 
 def answer(session: Session, entity: EntityRow, blocks: list[str]) -> Enrolment:

@@ -16,10 +16,11 @@ from pathlib import Path
 
 from sqlalchemy.orm import Session
 
+from registry.issuers.service import role_keys
 from registry.jurisdictions.models import JurisdictionRow
 from registry.jurisdictions.repository import all_jurisdictions, get_jurisdiction
 from registry.office import DAY_SECONDS, Office
-from registry.publishing.content import Content, gather, role_keys
+from registry.publishing.content import Content, gather
 from registry.publishing.metadata import (
     ROLES,
     expiry,

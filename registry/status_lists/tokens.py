@@ -46,8 +46,7 @@ def _provider_keys(session: Session, row: JurisdictionRow) -> list[EntityKeyRow]
     """The keys that may sign status tokens. Raises UnavailableError where there are none."""
     found = [
         key
-        for entity in issuers.entities_of(session, row.code)
-        if entity.kind == "status"
+        for entity in issuers.entities_of(session, row.code, ("status",))
         for key in issuers.keys_of(session, entity, "status")
     ]
     if not found:
