@@ -189,15 +189,18 @@ class Standing(NamedTuple):
 _REACHED = 11  # beyond step 10: everything asked of a grant holds
 
 
-def authority(credential: Credential, bundle: Bundle, *, fresh: bool) -> tuple[None, Checks]:
+def authority(
+    credential: Credential, bundle: Bundle, *, now: int, fresh: bool
+) -> tuple[None, Checks]:
     """Steps 6 to 10: one grant that passes all of them is enough.
 
-    Otherwise the reason of the grant that got furthest is given.
+    Otherwise the reason of the grant that got furthest is given. What counts is the time of
+    sealing; `now` only tells whether the right has ended since.
     """
     entry = credential.key.entry
     best = Standing(5, (finding("authority", "NO_GRANT", fresh=fresh),))
     for right in bundle.find_rights(entry.jurisdiction, entry.iss):
-        standing = _weigh(right, credential, fresh=fresh)
+        standing = _weigh(right, credential, now=now, fresh=fresh)
         if standing.step > best.step:
             best = standing
             if best.step == _REACHED:
@@ -205,7 +208,7 @@ def authority(credential: Credential, bundle: Bundle, *, fresh: bool) -> tuple[N
     return None, best.checks
 
 
-def _weigh(right: Right, credential: Credential, *, fresh: bool) -> Standing:
+def _weigh(right: Right, credential: Credential, *, now: int, fresh: bool) -> Standing:
     sealed = credential.sealed
     detail = {"statement": right.jti}
     if right.fault and right.stage == 6:
@@ -229,7 +232,7 @@ def _weigh(right: Right, credential: Credential, *, fresh: bool) -> Standing:
     if grant.code:
         return Standing(8, (finding("authority", grant.code, detail=detail),), right)
     remarks = list(_PASSED["authority"])
-    if delegation.ended or grant.ended:
+    if delegation.ended or grant.ended or now >= right.exp:
         remarks.append(finding("authority", "GRANT_ENDED_SINCE", detail=detail))
     return _scope(right, credential, remarks)
 

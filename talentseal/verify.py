@@ -85,7 +85,7 @@ def verify(
     if not trail.note(key_time(credential)):  # 5
         return trail.verdict()
     trail.credential = _view(credential)
-    trail.note(authority(credential, bundle, fresh=is_fresh(origin, at)))  # 6-10
+    trail.note(authority(credential, bundle, now=at, fresh=is_fresh(origin, at)))  # 6-10
     trail.note(recognition(credential, bundle, policy, home, at))  # 11
     if trail.note(_validity(credential, at)):  # 12
         trail.note(_status(credential, bundle, policy, at))
