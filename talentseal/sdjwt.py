@@ -149,10 +149,12 @@ class _Opener:
             if len(parts) != 3:
                 invalid("a list element disclosed as a claim")
             name, value = parts[1], parts[2]
-            if type(name) is not str or name in claims:
-                invalid("a disclosed claim without a name, or one that is there already")
+            if type(name) is not str:
+                invalid("a disclosed claim without a name")
             if name in _FORBIDDEN:
                 raise InputError(f"{name} may not be hidden", code="DISCLOSURE_FORBIDDEN")
+            if name in claims:
+                invalid("a disclosed claim that is there already")
             if path:
                 self.nested.append((*path, name))
             else:
