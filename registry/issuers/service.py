@@ -119,6 +119,11 @@ def _list_key(
     known = [row.kid for row in repository.keys_of(session, entity, purpose)]
     if public.kid in known:
         return
+    holders = repository.find_credential_keys(session, public.kid)
+    if any(holder.id != entity.id for _, holder in holders):
+        raise RefusedError(
+            "this key is listed for another body", code="STATE_CONFLICT", hint="Make a new key."
+        )
     if entity.kind == "issuer":
         add_certified_key(
             office, session, jurisdiction, entity, public, purpose=purpose, proof=proof

@@ -173,6 +173,10 @@ def test_a_body_outside_the_name_spaces_is_refused(desk: Desk, iss: str) -> None
     assert refused(desk, request) == (Exit.REFUSE, "ISSUER_OUTSIDE_NAMESPACE")
 
 
+def test_one_key_belongs_to_one_body(desk: Desk, station_key: SoftwareSigner) -> None:
+    assert refused(desk, desk.request(station_key, OFFICE)) == (Exit.REFUSE, "STATE_CONFLICT")
+
+
 @pytest.mark.parametrize("days", [-31, 1])
 def test_a_request_of_another_time_is_refused(desk: Desk, days: int) -> None:
     request = desk.request(new_signer(), OFFICE, iat=to_seconds(now()) + days * 86_400)

@@ -14,6 +14,9 @@ from talentseal.artefacts import parse_head, parse_hosts, parse_root
 from talentseal.commandline import now
 from talentseal.encoding import from_seconds, parse_time, to_seconds
 from talentseal.errors import BundleError, Exit
+from talentseal.status import StatusList
+from talentseal.sync import Pin, open_source, synchronise
+from talentseal.trustdb import open_bundle
 
 DAY = 86_400
 
@@ -211,3 +214,38 @@ def test_a_zip_of_nothing_is_refused(desk: Desk, tmp_path: Path) -> None:
     assert not (tmp_path / "x.zip").exists()
     nowhere = ("bundle", "export", str(tmp_path / "no" / "folder.zip"))
     assert desk.run(*nowhere).code == Exit.UNAVAILABLE
+
+
+# --- a desk that synchronises ---------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("transport", ["folder", "zip"])
+def test_a_desk_takes_everything_from_the_folder_or_the_zip(
+    desk: Desk, tmp_path: Path, transport: str
+) -> None:
+    desk.ask(
+        "recognition", "new", "--home", HK, "--of", SZ,
+        "--type", "professional-title/1", "--purpose", "employment",
+    )  # fmt: skip
+    desk.ask("publish")
+    file = tmp_path / "all.zip"
+    desk.ask("bundle", "export", str(file))
+    place = file if transport == "zip" else desk.public
+    home = tmp_path / "desk"
+    with open_source(place) as source:
+        changes = synchronise(home, source, Pin(metadata(desk, "1.root.json", "HK")), now=now())
+    assert {(one.jurisdiction, one.refused, tuple(one.alarms)) for one in changes} == {
+        (HK, None, ()),
+        (SZ, None, ()),
+    }
+    bundle = open_bundle(home)
+    assert bundle.find_issuer(STATION) == [SZ]
+    (right,) = bundle.find_rights(SZ, STATION)
+    assert right.fault is None
+    (recognition,) = bundle.find_recognitions(HK, SZ)
+    assert recognition.fault is None
+    uri = next(iter(bundle.jurisdictions[SZ].status_uris))
+    name = next(path for path in desk.read(SZ) if path.endswith(".cwt")).removeprefix("status/")
+    listed = bundle.find_status(SZ, uri + name.removesuffix(".cwt"))
+    assert isinstance(listed, StatusList)
+    assert listed.size == 2**20
