@@ -1,0 +1,1 @@
+"""The issuer: seals certificates, and revokes, suspends and reinstates them."""

@@ -111,7 +111,8 @@ def _compile(document: Mapping[str, Any], digest: str) -> CredentialType:
     if ours["profile"] != 1:
         malformed("a type document of another profile")
     claims = [(_path(claim), claim) for claim in listed]
-    tops = {str(path[0]): claim for path, claim in claims if len(path) == 1 and path[0] not in ENVELOPE}
+    own = [(str(path[0]), claim) for path, claim in claims if len(path) == 1]
+    tops = {name: claim for name, claim in own if name not in ENVELOPE}
     labels = {label.number: label for label in map(_label, ours["cwt"]["labels"])}
     if len(labels) != len(ours["cwt"]["labels"]):
         malformed("a label stands twice")

@@ -1,0 +1,1 @@
+"""The verifier: checks certificates and codes, offline, under a policy."""

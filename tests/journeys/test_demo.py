@@ -7,7 +7,6 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
-
 from transcripts import console_blocks, matches, play, steps
 
 ROOT = Path(__file__).resolve().parents[2]
