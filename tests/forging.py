@@ -8,8 +8,9 @@ import hashlib
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from schemas.verdict import Verdict
 from simulator import Held
+
+from schemas.verdict import Verdict
 from talentseal.cose import sig_structure
 from talentseal.encoding import (
     TAG_SIGN1,

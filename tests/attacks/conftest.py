@@ -1,8 +1,8 @@
 """An honest world for every story; stories that only look share one."""
 
 import pytest
-
 from simulator import World
+
 from talentseal.bundle import Bundle
 
 

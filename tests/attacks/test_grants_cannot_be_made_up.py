@@ -1,11 +1,12 @@
 """Stories about rights: what an issuer, an authority or a list office cannot give itself."""
 
 from collections.abc import Callable
+from typing import Any
 
 import pytest
-
 from forging import jws, result_of, said, unseal
 from simulator import DAY, HOUR, YEAR, Body, World, key
+
 from talentseal import statements
 from talentseal.statements import TYP_DELEGATION
 
@@ -389,7 +390,7 @@ def test_a_foreign_certificate_cannot_claim_mainland_territory(world: World) -> 
 
 def test_a_foreign_root_cannot_delegate_mainland_territory(world: World) -> None:
     body = world.hk.body("overreach")
-    wide = {"territory": ["CN/9999"]}
+    wide: dict[str, Any] = {"territory": ["CN/9999"]}
     world.hk.grant(body, delegation=world.hk.delegate("root", **wide), **wide)
 
     verdict = world.check(world.hk.issue("qual-01", by="overreach", **wide))
@@ -440,6 +441,7 @@ def test_a_delegation_that_asks_for_approval_binds_every_grant_below_it(world: W
 
 def test_a_countersignature_that_nobody_asked_for_is_a_second_spelling(world: World) -> None:
     from forging import reseal_code
+
     from talentseal.cose import HEADER_COUNTERSIGNATURE
 
     honest = world.city.issue()

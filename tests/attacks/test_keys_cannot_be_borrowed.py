@@ -3,9 +3,9 @@
 from dataclasses import replace
 
 import pytest
-
 from forging import reseal, reseal_code, result_of, said
 from simulator import DAY, HOUR, YEAR, Body, Office, World, key
+
 from talentseal import x509
 from talentseal.bundle import Bundle
 from talentseal.compiling import combine, compile_part, peers_of

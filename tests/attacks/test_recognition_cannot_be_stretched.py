@@ -3,9 +3,9 @@
 from typing import Any
 
 import pytest
-
 from forging import jws, result_of, said, unseal
 from simulator import DAY, HOUR, Office, World
+
 from talentseal import statements
 from talentseal.policy import Policy, shipped
 
