@@ -63,7 +63,8 @@ def reserve_block(
     """
     if not 0 < count <= MAX_BLOCK:
         raise UsageError(f"a block has 1 to {MAX_BLOCK} indices")
-    for row in repository.lists_of(session, issuer.jurisdiction):
+    lists = repository.lists_of(session, issuer.jurisdiction)
+    for row in sorted(lists, key=lambda one: -one.next_free):  # the fullest first
         start = None
         if row.published_at is not None:
             start = repository.take_counters(session, row.id, count)
