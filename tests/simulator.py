@@ -463,8 +463,8 @@ class World:
         self.offices: dict[str, Office] = {}
 
     @classmethod
-    def honest(cls) -> "World":
-        world = cls()
+    def honest(cls, now: int = NOW) -> "World":
+        world = cls(now)
         city = world.jurisdiction("CN/9999", namespace="city.example", name="Example City")
         hk = world.jurisdiction("HK", namespace="hk.example", name="Example Hong Kong")
         mo = world.jurisdiction("MO", namespace="mo.example", name="Example Macao")
