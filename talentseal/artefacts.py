@@ -122,12 +122,16 @@ def root_member(info: RootInfo) -> dict[str, Any]:
 def parse_root(data: bytes) -> tuple[RootInfo, int]:
     """Our member of a `root.json` whose signatures TUF has checked, and the root's version.
 
-    Raises BundleError `BUNDLE_TAMPERED` for a root without it or with another shape.
+    Raises BundleError `BUNDLE_TAMPERED` for a root without it or with another shape, and
+    `NOT_WITNESSED` for one that demands proofs of witnesses: none are read here, so none can be
+    taken as given.
     """
     try:
         document = parse_json(data, max_bytes=MAX_ROOT_BYTES, max_depth=MAX_METADATA_DEPTH)
         signed = _member(document, "signed", dict)
         member = _member(signed, ROOT_MEMBER, dict)
+        if "tlog_policy_s256" in member:
+            _refuse_witnessed()
         keys = [PublicKey.from_jwk(jwk) for jwk in _member(member, "statement_keys", list)]
         info = RootInfo(
             network=_member(member, "network", str),
@@ -146,6 +150,14 @@ def parse_root(data: bytes) -> tuple[RootInfo, int]:
         raise BundleError(
             "root.json does not say what a jurisdiction's root must say", code="BUNDLE_TAMPERED"
         ) from error
+
+
+def _refuse_witnessed() -> NoReturn:
+    raise BundleError(
+        "this jurisdiction's data must be proven by witnesses, whose proofs are not read here",
+        code="NOT_WITNESSED",
+        hint="Use a version of this program that reads them.",
+    )
 
 
 def dump_peer(peer: PeerInfo) -> bytes:

@@ -10,22 +10,27 @@ Standard: TUF 1.0, by python-tuf. That client reads the clock once per refresh i
 used for everything else.
 """
 
+import errno
+import fcntl
 import hashlib
 import os
 import re
 import shutil
 import stat
+import struct
 import tempfile
 import zipfile
+import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, BinaryIO, Protocol
 
 from talentseal.artefacts import (
     HEAD,
+    MAX_ROOT_BYTES,
     NETWORK,
     STATUS,
     PeerInfo,
@@ -36,11 +41,31 @@ from talentseal.artefacts import (
 )
 from talentseal.bundle import Bundle
 from talentseal.compiling import Part, combine, compile_part, overlapping, peer_root, peers_of
-from talentseal.encoding import MAX_LIST_BYTES, dump_json, parse_json, to_seconds
-from talentseal.errors import BundleError, InputError, UnavailableError, UsageError
-from talentseal.files import read_bounded, write_atomic
+from talentseal.encoding import MAX_LIST_BYTES, parse_json, to_seconds
+from talentseal.errors import (
+    BundleError,
+    InputError,
+    TalentsealError,
+    UnavailableError,
+    UsageError,
+)
+from talentseal.files import make_private_folder, write_atomic
 from talentseal.status import StatusList
-from talentseal.trustdb import CURRENT, TrustStore, current_set, write_store
+from talentseal.trustdb import (
+    CURRENT,
+    NOTHING_HELD,
+    STORE,
+    Held,
+    Ratchet,
+    Stored,
+    TrustStore,
+    current_set,
+    forget_refusal,
+    note_refusal,
+    ratchet_of,
+    refused_updates,
+    write_store,
+)
 
 MAX_ARCHIVE_BYTES = 64 * 1024 * 1024
 MAX_EXPANDED_BYTES = 256 * 1024 * 1024
@@ -50,6 +75,20 @@ MAX_TARGETS = 10_000
 _MEMBER = re.compile(r"[A-Za-z0-9._-]+(?:/[A-Za-z0-9._-]+)*")
 _CHUNK_BYTES = 64 * 1024
 _SCHEME = "bundle://"
+# What the archive library is known to raise on broken archives.
+_BROKEN_ZIP = (
+    zipfile.BadZipFile,
+    zlib.error,
+    struct.error,
+    EOFError,
+    OSError,
+    ValueError,
+    RuntimeError,  # NotImplementedError among them
+)
+_END = struct.Struct("<4s4H2LH")  # end of central directory, APPNOTE 6.3.10 §4.3.16
+_END_MARK = b"PK\x05\x06"
+_MAX_END_BYTES = _END.size + 0xFFFF
+_MAX_DIRECTORY_BYTES = 4 * 1024 * 1024  # 10,000 members with names of 350 characters
 
 
 # --- what a caller sees ---------------------------------------------------------------------------
@@ -93,23 +132,19 @@ class Change:
     alarms: Sequence[str] = ()
 
 
-@dataclass(slots=True)
-class _Set:
-    """A set in the making."""
-
-    parts: dict[str, Part] = field(default_factory=dict)
-    changes: list[Change] = field(default_factory=list)
-    refused: dict[str, str] = field(default_factory=dict)
-    expiries: list[int] = field(default_factory=list)
-
-
 # --- transports -----------------------------------------------------------------------------------
 
 
 class Source(Protocol):
-    """Named files from somewhere. `read` raises FileNotFoundError for what is not there."""
+    """Named files from somewhere; nothing they say is believed."""
 
-    def read(self, name: str) -> Iterator[bytes]: ...
+    def read(self, name: str) -> Iterator[bytes]:
+        """Chunks of one file. Raises FileNotFoundError, BundleError where it cannot be read."""
+        ...
+
+    def jurisdictions(self) -> Sequence[str]:
+        """File codes (`CN-4403`) of the repositories on offer, the owner's own first if known."""
+        ...
 
 
 class FolderSource:
@@ -121,12 +156,23 @@ class FolderSource:
     def read(self, name: str) -> Iterator[bytes]:
         if not _MEMBER.fullmatch(name) or ".." in name.split("/"):
             raise FileNotFoundError(name)
-        path = self.folder / name
-        if not path.is_file():
+        try:
+            with open(self._open(name), "rb") as file:  # noqa: PTH123 - a descriptor, no path
+                while chunk := file.read(_CHUNK_BYTES):
+                    yield chunk
+        except FileNotFoundError:
+            raise
+        except OSError as error:
+            raise BundleError(f"{name} cannot be read", code="BUNDLE_INCOMPLETE") from error
+
+    def _open(self, name: str) -> int:
+        """A descriptor of a regular file, never through a link; a pipe must not hang us."""
+        flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK
+        descriptor = os.open(self.folder / name, flags)
+        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+            os.close(descriptor)
             raise FileNotFoundError(name)
-        with path.open("rb") as file:
-            while chunk := file.read(_CHUNK_BYTES):
-                yield chunk
+        return descriptor
 
     def jurisdictions(self) -> list[str]:
         found = sorted(path.parent.parent for path in self.folder.glob("*/metadata/1.root.json"))
@@ -148,7 +194,7 @@ class ZipSource:
             with self.archive.open(info) as member:
                 while chunk := member.read(_CHUNK_BYTES):
                     yield chunk
-        except (zipfile.BadZipFile, EOFError, OSError, ValueError) as error:
+        except _BROKEN_ZIP as error:
             raise BundleError(f"{name} is damaged", code="BUNDLE_TAMPERED") from error
 
     def jurisdictions(self) -> list[str]:
@@ -200,17 +246,37 @@ def open_source(place: str | Path) -> Iterator[FolderSource | ZipSource]:
         yield FolderSource(inner if inner.is_dir() else path)
         return
     try:
-        if path.stat().st_size > MAX_ARCHIVE_BYTES:
-            raise _unsafe(f"more than {MAX_ARCHIVE_BYTES} bytes")
-        archive = zipfile.ZipFile(path)
+        file = path.open("rb")
     except OSError as error:
         raise UnavailableError(
             f"{path} cannot be read", code="INPUT_UNREADABLE", hint="Check the path and its rights."
         ) from error
-    except (zipfile.BadZipFile, ValueError, NotImplementedError) as error:
-        raise _unsafe(f"{path.name} is no zip archive") from error
-    with archive:
+    with file, _archive(file, path.name) as archive:
         yield ZipSource(archive)
+
+
+def _archive(file: BinaryIO, name: str) -> zipfile.ZipFile:
+    """Open an archive whose directory is small enough to be listed. Raises BundleError."""
+    try:
+        _check_directory(file)
+        return zipfile.ZipFile(file)
+    except _BROKEN_ZIP as error:
+        raise _unsafe(f"{name} is no zip archive") from error
+
+
+def _check_directory(file: BinaryIO) -> None:
+    """Refuse a directory of a million entries before a list is made of it."""
+    size = file.seek(0, os.SEEK_END)
+    if size > MAX_ARCHIVE_BYTES:
+        raise _unsafe(f"more than {MAX_ARCHIVE_BYTES} bytes")
+    file.seek(max(0, size - _MAX_END_BYTES))
+    tail = file.read()
+    at = tail.rfind(_END_MARK)
+    if at < 0 or len(tail) - at < _END.size:
+        raise _unsafe("it has no directory")
+    _, _, _, _, members, length, _, _ = _END.unpack_from(tail, at)
+    if members > MAX_ARCHIVE_MEMBERS or length > _MAX_DIRECTORY_BYTES:
+        raise _unsafe(f"more than {MAX_ARCHIVE_MEMBERS} members")
 
 
 # --- the TUF client -------------------------------------------------------------------------------
@@ -256,7 +322,7 @@ def _translated(jurisdiction: str) -> Iterator[None]:
     try:
         yield
     except (tuf_errors.RepositoryError, tuf_errors.DownloadError) as error:
-        if isinstance(error.__cause__, BundleError):
+        if isinstance(error.__cause__, TalentsealError):
             raise error.__cause__ from error
         code = next(code for kind, code in table if isinstance(error, kind))
         raise BundleError(
@@ -300,36 +366,47 @@ def _download(source: Source, jurisdiction: str, bootstrap: bytes, folder: Path)
 
 def _read_targets(updater: Any, metadata: Path, scratch: Path) -> SignedFiles:
     info, root_version = parse_root(_metadata_bytes(metadata, "root"))
-    signed = {
-        name: _signed(metadata, name) for name in ("timestamp", "snapshot", "targets", "status")
-    }
-    own, delegated = signed["targets"]["targets"], signed["status"]["targets"]
-    if any(path.startswith(STATUS) for path in own):
-        raise BundleError("the list office may not speak for status", code="BUNDLE_TAMPERED")
-    paths = [*own, *(path for path in delegated if path.startswith(STATUS))]
+    signed = {name: _signed(metadata, name) for name in ("timestamp", "snapshot", "targets")}
+    _check_offices(signed["targets"])
+    signed["status"] = _signed(metadata, "status")
+    delegated = [path for path in signed["status"]["targets"] if path.startswith(STATUS)]
+    paths = [*signed["targets"]["targets"], *delegated]
     if len(paths) > MAX_TARGETS:
         raise BundleError(f"more than {MAX_TARGETS} files", code="BUNDLE_TOO_LARGE")
-    targets: dict[str, bytes] = {}
-    total = 0
-    for number, path in enumerate(paths):
-        target = updater.get_targetinfo(path)
-        if target is None:
-            raise BundleError(f"{path} is not delegated", code="BUNDLE_TAMPERED")
-        total += target.length
-        if target.length > MAX_LIST_BYTES or total > MAX_EXPANDED_BYTES:
-            raise BundleError(f"{path} is too large", code="BUNDLE_TOO_LARGE")
-        local = scratch / str(number)
-        updater.download_target(target, str(local))
-        targets[path] = local.read_bytes()
-        local.unlink()
     return SignedFiles(
         root=info,
         root_version=root_version,
         targets_version=signed["targets"]["version"],
         snapshot_version=signed["snapshot"]["version"],
         timestamp_expires=_expiry(signed["timestamp"]["expires"]),
-        targets=targets,
+        targets=_fetch_targets(updater, paths, scratch),
     )
+
+
+def _check_offices(targets: Mapping[str, Any]) -> None:
+    """The list office signs no status, and delegates status to one role and nothing else."""
+    roles = (targets.get("delegations") or {}).get("roles")
+    told = [(role["name"], role.get("paths")) for role in roles or ()]
+    if told != [("status", [f"{STATUS}*"])] or any(
+        p.startswith(STATUS) for p in targets["targets"]
+    ):
+        raise BundleError("the list office may not speak for status", code="BUNDLE_TAMPERED")
+
+
+def _fetch_targets(updater: Any, paths: Sequence[str], scratch: Path) -> dict[str, bytes]:
+    targets: dict[str, bytes] = {}
+    total = 0
+    local = scratch / "target"
+    for path in paths:
+        target = updater.get_targetinfo(path)
+        if target is None:
+            raise BundleError(f"{path} is not delegated", code="BUNDLE_TAMPERED")
+        total += target.length
+        if target.length > MAX_LIST_BYTES or total > MAX_EXPANDED_BYTES:
+            raise BundleError(f"{path} is too large", code="BUNDLE_TOO_LARGE")
+        updater.download_target(target, str(local))
+        targets[path] = local.read_bytes()
+    return targets
 
 
 def _metadata_bytes(folder: Path, role: str) -> bytes:
@@ -352,22 +429,22 @@ def _expiry(text: str) -> int:
 
 
 def _update_one(
-    source: Source,
-    bootstrap: bytes,
-    introduced: PeerInfo | None,
-    folder: Path,
-    *,
-    now: int,
+    source: Source, bootstrap: bytes, introduced: PeerInfo | None, folder: Path, *, now: int
 ) -> tuple[SignedFiles, Part]:
     pinned, _ = parse_root(bootstrap)
-    files = _download(source, pinned.jurisdiction, bootstrap, folder)
-    root = files.root
-    same = (root.network, root.jurisdiction, root.entity_id) == (
-        NETWORK,
-        pinned.jurisdiction,
-        pinned.entity_id,
-    )
-    if not same:
+    try:
+        files = _download(source, pinned.jurisdiction, bootstrap, folder)
+        _check_identity(files.root, pinned)
+        return files, compile_part(files, introduced, now=now)
+    except (InputError, FileNotFoundError, KeyError, TypeError) as error:
+        raise BundleError(
+            f"a file of {pinned.jurisdiction} is not what it must be", code="BUNDLE_TAMPERED"
+        ) from error
+
+
+def _check_identity(root: RootInfo, pinned: RootInfo) -> None:
+    expected = (NETWORK, pinned.jurisdiction, pinned.entity_id)
+    if (root.network, root.jurisdiction, root.entity_id) != expected:
         raise BundleError(
             f"this is not the {pinned.jurisdiction} that was pinned", code="WRONG_NETWORK"
         )
@@ -377,28 +454,22 @@ def _update_one(
             code="DEV_TRUST_REFUSED",
             hint="Refuse it, and report where the data came from.",
         )
-    try:
-        return files, compile_part(files, introduced, now=now)
-    except InputError as error:
-        raise BundleError(error.message, code="BUNDLE_TAMPERED") from error
 
 
-def _past_ratchets(part: Part, held: Part | None) -> tuple[Part, Sequence[str]]:
+def _past_ratchets(
+    part: Part, held: Part | None, seen: Ratchet | None
+) -> tuple[Part, Sequence[str]]:
     """Refuse what goes back; keep single status lists that are newer than those offered."""
-    if held is None:
-        return part, ()
     code = part.jurisdiction.code
-    if part.list_sequence < held.list_sequence or (
-        part.jurisdiction.version < held.jurisdiction.version
-    ):
-        raise BundleError(f"the list of {code} is older than held", code="ROLLBACK_REFUSED")
-    stolen = {key.kid for key in held.keys if key.compromised_at is not None}
-    if any(key.kid in stolen and key.compromised_at is None for key in part.keys):
-        raise BundleError(f"{code} shows a stolen key as good", code="KEY_STATE_IMPROVED")
-    if not held.negatives <= part.negatives:
-        raise BundleError(f"a withdrawal of {code} has vanished", code="STATEMENT_VANISHED")
+    if seen is not None:
+        if part.list_sequence < seen.list_sequence or part.jurisdiction.version < seen.version:
+            raise BundleError(f"the list of {code} is older than held", code="ROLLBACK_REFUSED")
+        if any(key.kid in seen.stolen and key.compromised_at is None for key in part.keys):
+            raise BundleError(f"{code} shows a stolen key as good", code="KEY_STATE_IMPROVED")
+        if not seen.negatives <= part.negatives:
+            raise BundleError(f"a withdrawal of {code} has vanished", code="STATEMENT_VANISHED")
     status, alarms = dict(part.status), []
-    for name, old in held.status.items():
+    for name, old in held.status.items() if held else ():
         new = status.get(name)
         if isinstance(old, StatusList) and _is_worse(new, old):
             status[name] = old
@@ -415,181 +486,245 @@ def _is_worse(new: StatusList | str | None, old: StatusList) -> bool:
 # --- the whole set --------------------------------------------------------------------------------
 
 
+@dataclass(frozen=True, slots=True)
+class _Work:
+    """What one synchronisation goes by.
+
+    before    folder of the set in force, if there is one
+    building  folder of the set in the making
+    held      what `before` knows
+    now       NumericDate
+    """
+
+    source: Source
+    before: Path | None
+    building: Path
+    held: Held
+    now: int
+
+    def metadata(self, code: str) -> Path:
+        return self.building / "tuf" / file_code(code)
+
+    def copy_metadata(self, code: str) -> None:
+        """Start from what the TUF client left behind last time, if it left anything."""
+        folder = self.metadata(code)
+        shutil.rmtree(folder, ignore_errors=True)
+        if self.before is not None and (self.before / "tuf" / file_code(code)).is_dir():
+            shutil.copytree(self.before / "tuf" / file_code(code), folder, symlinks=True)
+
+
 def synchronise(
     home: Path, source: Source, pin: Pin, *, now: datetime, only_home: bool = False
 ) -> Sequence[Change]:
     """Bring home and every peer it introduces up to date, and put the result in force.
 
-    home    the trust folder; made if it is not there
+    home       the trust folder; made if it is not there
+    only_home  leave the peers as they are held
+
     Raises BundleError where home is refused: then nothing at all has changed but the mark of it.
+    Raises UnavailableError where the folder cannot be used, another synchronisation is under way,
+    or the set in force is damaged.
     """
-    home.mkdir(mode=0o700, parents=True, exist_ok=True)
-    before = current_set(home)
-    held = _held(before)
-    clock = to_seconds(now)
-    building = Path(tempfile.mkdtemp(prefix=".new-", dir=home))
+    with _writing(home), _alone(home):
+        before = current_set(home)
+        building = Path(tempfile.mkdtemp(prefix=_BUILDING, dir=home))
+        try:
+            work = _Work(source, before, building, _held(home, before), to_seconds(now))
+            made = _gather(work, pin, only_home=only_home)
+            write_store(building / STORE, made.stored(pin.info.jurisdiction, work))
+            _switch(home, building)
+        except BundleError as error:
+            note_refusal(home, pin.info.jurisdiction, error.code)
+            raise
+        finally:
+            shutil.rmtree(building, ignore_errors=True)
+        return made.changes
+
+
+def _gather(work: _Work, pin: Pin, *, only_home: bool) -> "_Set":
+    made = _Set()
+    files = _take(made, work, pin.root, None)
+    made.peers = list(peers_of(files))
+    if only_home:
+        for peer in made.peers:
+            _keep(made, work, peer.jurisdiction)
+    else:
+        _take_peers(made, work, files)
+    return made
+
+
+_BUILDING = ".new-"
+_LOCK = ".lock"
+
+
+@contextmanager
+def _writing(home: Path) -> Iterator[None]:
+    """The trust folder, for its owner alone; what the disk says against it becomes a sentence."""
     try:
-        made = _Set()
-        home_files = _take(made, source, pin.root, None, (before, building), held, clock)
-        peers = list(peers_of(home_files))
-        if not only_home:
-            _take_peers(made, source, home_files, peers, (before, building), held, clock)
-        _store(building, pin, made, peers, before, clock)
-        _switch(home, building)
-    except BundleError as error:
-        _note_refusal(home, pin.info.jurisdiction, error.code)
-        raise
-    finally:
-        shutil.rmtree(building, ignore_errors=True)
-    return made.changes
+        make_private_folder(home)
+        yield
+    except OSError as error:
+        full = error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+        raise UnavailableError(
+            f"the trust data cannot be written to {home} ({error.strerror})",
+            code="STORAGE_FULL" if full else "DEPENDENCY_UNAVAILABLE",
+            hint="The previous set stays in force.",
+        ) from error
 
 
-def _held(before: Path | None) -> dict[str, Part]:
+@contextmanager
+def _alone(home: Path) -> Iterator[None]:
+    """One synchronisation at a time; what one that was killed left behind is swept away."""
+    with (home / _LOCK).open("wb") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise UnavailableError(
+                "another synchronisation is under way", hint="Wait for it to end."
+            ) from error
+        for left in home.glob(f"{_BUILDING}*"):
+            shutil.rmtree(left, ignore_errors=True)
+        yield
+
+
+def _held(home: Path, before: Path | None) -> Held:
     if before is None:
-        return {}
+        return NOTHING_HELD
     try:
-        parts = TrustStore(before / "trust.db").parts(with_status=True)
-    except Exception as error:  # noqa: BLE001 - whatever is wrong with the old set, say so and stop
+        return TrustStore(before / STORE).held()
+    except InputError as error:
         raise UnavailableError(
             "the stored trust data is damaged, so nothing can be compared with it",
             code="TRUST_DATA_CORRUPT",
-            hint=f"Move {before.parent} away and initialise again with the published root.",
+            hint=f"Move {home} away, make sure of the published root, and synchronise again.",
         ) from error
-    return {part.jurisdiction.code: part for part in parts}
 
 
-def _take(
-    made: _Set,
-    source: Source,
-    bootstrap: bytes,
-    introduced: PeerInfo | None,
-    folders: tuple[Path | None, Path],
-    held: Mapping[str, Part],
-    now: int,
-) -> SignedFiles:
+def _take(made: "_Set", work: _Work, bootstrap: bytes, introduced: PeerInfo | None) -> SignedFiles:
     """Verify one jurisdiction into the new set. Raises BundleError."""
     code = parse_root(bootstrap)[0].jurisdiction
-    before, building = folders
-    folder = building / "tuf" / file_code(code)
-    if before is not None and (before / "tuf" / file_code(code)).is_dir():
-        shutil.copytree(before / "tuf" / file_code(code), folder, symlinks=True)
-    files, part = _update_one(source, bootstrap, introduced, folder, now=now)
-    old = held.get(code)
-    part, alarms = _past_ratchets(part, old)
+    epoch = introduced.epoch if introduced else 0
+    seen = work.held.ratchets.get(code)
+    anew = seen is not None and seen.epoch < epoch  # its root was lost and home pinned a new one
+    if seen is not None and seen.epoch > epoch and introduced is not None:
+        raise BundleError(f"an older introduction of {code} than held", code="ROLLBACK_REFUSED")
+    if not anew:
+        work.copy_metadata(code)
+    files, part = _update_one(work.source, bootstrap, introduced, work.metadata(code), now=work.now)
+    old = None if anew else work.held.parts.get(code)
+    part, alarms = _past_ratchets(part, old, None if anew else seen)
     made.parts[code] = part
+    made.ratchets[code] = ratchet_of(
+        part, None if anew else seen, max(epoch, seen.epoch if seen else 0)
+    )
     made.expiries.append(files.timestamp_expires)
+    version = old.jurisdiction.version if old else None
+    size = sum(map(len, files.targets.values()))
+    state = part.jurisdiction
     made.changes.append(
-        Change(
-            code,
-            old.jurisdiction.version if old else None,
-            part.jurisdiction.version,
-            part.jurisdiction.as_of,
-            sum(map(len, files.targets.values())),
-            alarms=tuple(alarms),
-        )
+        Change(code, version, state.version, state.as_of, size, alarms=tuple(alarms))
     )
     return files
 
 
-def _take_peers(
-    made: _Set,
-    source: Source,
-    home_files: SignedFiles,
-    peers: Sequence[PeerInfo],
-    folders: tuple[Path | None, Path],
-    held: Mapping[str, Part],
-    now: int,
-) -> None:
+def _take_peers(made: "_Set", work: _Work, home_files: SignedFiles) -> None:
     """Each peer on its own: one that fails keeps its previous part and reports its code."""
     spaces = {home_files.root.jurisdiction: home_files.root.namespaces}
-    spaces |= {peer.jurisdiction: peer.namespaces for peer in peers}
-    overlap = set(overlapping(spaces))
-    for peer in peers:
-        code, kept = peer.jurisdiction, held.get(peer.jurisdiction)
+    spaces |= {peer.jurisdiction: peer.namespaces for peer in made.peers}
+    overlap = frozenset(overlapping(spaces))
+    offered = frozenset(work.source.jurisdictions())
+    for peer in made.peers:
+        code = peer.jurisdiction
+        if file_code(code) not in offered:
+            _keep(made, work, code)
+            made.changes.append(_unchanged(work, code, message=f"{code} is not in this source"))
+            continue
         try:
-            if code in overlap:
-                raise BundleError(
-                    f"{code} claims name spaces of another jurisdiction", code="NAMESPACE_OVERLAP"
-                )
-            root = peer_root(home_files, peer)
-            _take(made, source, root, peer, folders, held, now)
+            _take_peer(made, work, home_files, peer, overlap)
         except BundleError as error:
-            if error.code == "BUNDLE_INCOMPLETE" and not _offered(source, code):
-                error = _not_in_source(code)
-            if kept is not None and error.code != "NAMESPACE_OVERLAP":
-                made.parts[code] = kept
-                _keep_metadata(folders, code)
-            if error.code != "NOT_OFFERED":
-                made.refused[code] = error.code
-            made.changes.append(_refusal(code, kept, error))
+            if error.code != "NAMESPACE_OVERLAP":
+                _keep(made, work, code)
+            made.refused[code] = error.code
+            made.changes.append(_unchanged(work, code, refused=error.code, message=error.message))
 
 
-def _offered(source: Source, code: str) -> bool:
-    return file_code(code) in source.jurisdictions()  # type: ignore[attr-defined]
+def _take_peer(
+    made: "_Set", work: _Work, home_files: SignedFiles, peer: PeerInfo, overlap: frozenset[str]
+) -> None:
+    if peer.jurisdiction in overlap:
+        raise BundleError(
+            f"{peer.jurisdiction} claims name spaces of another jurisdiction",
+            code="NAMESPACE_OVERLAP",
+        )
+    _take(made, work, peer_root(home_files, peer), peer)
 
 
-def _not_in_source(code: str) -> BundleError:
-    return BundleError(f"{code} is not in this source", code="NOT_OFFERED")
+def _keep(made: "_Set", work: _Work, code: str) -> None:
+    """The previous part of a jurisdiction that brought nothing better."""
+    kept = work.held.parts.get(code)
+    if kept is not None:
+        made.parts[code] = kept
+        work.copy_metadata(code)
 
 
-def _keep_metadata(folders: tuple[Path | None, Path], code: str) -> None:
-    before, building = folders
-    folder = building / "tuf" / file_code(code)
-    shutil.rmtree(folder, ignore_errors=True)
-    if before is not None and (before / "tuf" / file_code(code)).is_dir():
-        shutil.copytree(before / "tuf" / file_code(code), folder, symlinks=True)
-
-
-def _refusal(code: str, kept: Part | None, error: BundleError) -> Change:
+def _unchanged(work: _Work, code: str, *, message: str, refused: str | None = None) -> Change:
+    kept = work.held.parts.get(code)
     version = kept.jurisdiction.version if kept else None
     as_of = kept.jurisdiction.as_of if kept else None
-    refused = None if error.code == "NOT_OFFERED" else error.code
-    return Change(code, version, version, as_of, refused=refused, message=error.message)
+    return Change(code, version, version, as_of, refused=refused, message=message)
 
 
-def _store(
-    building: Path,
-    pin: Pin,
-    made: _Set,
-    peers: Sequence[PeerInfo],
-    before: Path | None,
-    now: int,
-) -> None:
-    write_store(
-        building / "trust.db",
-        home=pin.info.jurisdiction,
-        parts=list(made.parts.values()),
-        peers=peers,
-        clock_mark=_clock_mark(made, before, now),
-        refused=made.refused,
-    )
+@dataclass(slots=True)
+class _Set:
+    """A set in the making; `expiries` begins with that of home's timestamp."""
+
+    parts: dict[str, Part] = field(default_factory=dict)
+    peers: Sequence[PeerInfo] = ()
+    ratchets: dict[str, Ratchet] = field(default_factory=dict)
+    changes: list[Change] = field(default_factory=list)
+    refused: dict[str, str] = field(default_factory=dict)
+    expiries: list[int] = field(default_factory=list)
+
+    def stored(self, home: str, work: _Work) -> Stored:
+        """What is written: ratchets of jurisdictions that are no longer held stay."""
+        return Stored(
+            home=home,
+            parts=list(self.parts.values()),
+            peers=self.peers,
+            ratchets={**work.held.ratchets, **self.ratchets},
+            clock_mark=_clock_mark(self, work.held.clock_mark, work.now),
+            refused=self.refused,
+        )
 
 
-def _clock_mark(made: _Set, before: Path | None, now: int) -> int:
-    """The latest time proven: by the heads, or by a clock inside the life of accepted data."""
-    newest = max(made.expiries)
-    marks = [min(part.jurisdiction.as_of, newest) for part in made.parts.values()]
-    if before is not None:
-        marks.append(int(TrustStore(before / "trust.db").meta["clock_mark"]))
-    if now < newest:
-        marks.append(now)
-    return max(marks)
+def _clock_mark(made: _Set, before: int, now: int) -> int:
+    """The latest time proven: by the heads, or by a clock inside the life of accepted data.
+
+    No peer can push it beyond the life of home's own timestamp: that would lock the desk.
+    """
+    horizon = made.expiries[0]
+    marks = [part.jurisdiction.as_of for part in made.parts.values()]
+    proven = [mark for mark in marks if mark <= horizon]
+    if now < horizon:
+        proven.append(now)
+    return max(before, *proven) if proven else before
 
 
 def _switch(home: Path, building: Path) -> None:
-    """Put a finished set in force by one rename, then forget the sets before it."""
+    """Put a finished set in force by one rename.
+
+    The set before it stays for those who are still reading it; older ones go.
+    """
     numbers = [int(p.name[4:]) for p in home.glob("set-*") if p.name[4:].isdigit()]
-    target = home / f"set-{max(numbers, default=0) + 1}"
+    newest = max(numbers, default=0)
+    target = home / f"set-{newest + 1}"
     _sync_tree(building)
     building.rename(target)
     write_atomic(home / CURRENT, f"{target.name}\n".encode())
-    (home / _REFUSED).unlink(missing_ok=True)
+    forget_refusal(home)
     for old in home.glob("set-*"):
-        if old != target:
+        if old.name not in (target.name, f"set-{newest}"):
             shutil.rmtree(old, ignore_errors=True)
-    for left in home.glob(".new-*"):
-        if left != building:
-            shutil.rmtree(left, ignore_errors=True)
 
 
 def _sync_tree(folder: Path) -> None:
@@ -601,23 +736,6 @@ def _sync_tree(folder: Path) -> None:
             os.fsync(handle)
         finally:
             os.close(handle)
-
-
-_REFUSED = "refused.json"
-
-
-def _note_refusal(home: Path, code: str, reason: str) -> None:
-    """Later verdicts say that an update was refused."""
-    write_atomic(home / _REFUSED, dump_json({code: reason}))
-
-
-def refused_updates(home: Path) -> Mapping[str, str]:
-    """Jurisdiction -> code of an update of home that was refused since the last good one."""
-    try:
-        refused: Mapping[str, str] = parse_json(read_bounded(home / _REFUSED, 4096))
-    except (UnavailableError, InputError):
-        return {}
-    return refused
 
 
 # --- a bundle used once ---------------------------------------------------------------------------
@@ -632,24 +750,20 @@ def load_bundle(
     the set. Raises BundleError, UnavailableError, UsageError.
     """
     with open_source(place) as source, tempfile.TemporaryDirectory() as scratch:
-        chosen = pin or _development_pin(source, jurisdiction)
-        made = _Set()
-        clock = to_seconds(now)
-        folders = (None, Path(scratch))
-        files = _take(made, source, chosen.root, None, folders, {}, clock)
-        peers = list(peers_of(files))
-        _take_peers(made, source, files, peers, folders, {}, clock)
+        chosen = pin or development_pin(source, jurisdiction)
+        work = _Work(source, None, Path(scratch), NOTHING_HELD, to_seconds(now))
+        made = _gather(work, chosen, only_home=False)
         tables = combine(
             chosen.info.jurisdiction,
             list(made.parts.values()),
-            peers,
-            clock_mark=max(part.jurisdiction.as_of for part in made.parts.values()),
+            made.peers,
+            clock_mark=_clock_mark(made, 0, 0),
             refused=made.refused,
         )
         return Bundle(tables)
 
 
-def _development_pin(source: FolderSource | ZipSource, jurisdiction: str | None) -> Pin:
+def development_pin(source: Source, jurisdiction: str | None) -> Pin:
     offered = source.jurisdictions()
     wanted = file_code(jurisdiction) if jurisdiction else (offered[0] if offered else "")
     if wanted not in offered:
@@ -657,10 +771,32 @@ def _development_pin(source: FolderSource | ZipSource, jurisdiction: str | None)
             f"the bundle holds no data of {jurisdiction or 'any jurisdiction'}",
             code="BUNDLE_INCOMPLETE",
         )
-    pin = Pin(b"".join(source.read(f"{wanted}/metadata/1.root.json")))
+    pin = Pin(_read_whole(source, f"{wanted}/metadata/1.root.json", MAX_ROOT_BYTES))
     if not pin.info.dev:
         raise UsageError(
             "this bundle needs the published root of its jurisdiction",
             hint="Give it with --root FILE, or run `verifier init --root FILE` once.",
         )
     return pin
+
+
+def _read_whole(source: Source, name: str, max_bytes: int) -> bytes:
+    data = bytearray()
+    for chunk in source.read(name):
+        data += chunk
+        if len(data) > max_bytes:
+            raise BundleError(f"{name} is too large", code="BUNDLE_TOO_LARGE")
+    return bytes(data)
+
+
+__all__ = [
+    "Change",
+    "FolderSource",
+    "Pin",
+    "Source",
+    "ZipSource",
+    "load_bundle",
+    "open_source",
+    "refused_updates",
+    "synchronise",
+]

@@ -6,11 +6,13 @@ set against its own digest and reads small rows at once, status lists only when 
 them. Nothing here verifies signatures: that was done on entry, by `compiling` and `sync`.
 """
 
+import errno
 import hashlib
+import re
 import sqlite3
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -27,11 +29,17 @@ from talentseal.bundle import (
 from talentseal.compiling import Part, combine
 from talentseal.encoding import b64_decode, b64_encode, dump_json, parse_json
 from talentseal.errors import InputError, UnavailableError
+from talentseal.files import read_bounded, write_atomic
 from talentseal.status import StatusList
 
 SCHEMA_VERSION = 1
 CURRENT = "current"
+STORE = "trust.db"
+_REFUSED = "refused.json"
+_MAX_REFUSED_BYTES = 4096
 _MAX_ROW_BYTES = 16 * 1024 * 1024
+_MAX_ROW_MEMBERS = 1_000_000
+_TRIES = 3  # a reader may meet the moment in which a set is replaced
 _SCHEMA = """
 create table meta (name text primary key, value text not null);
 create table row (jurisdiction text not null, kind text not null, body blob not null);
@@ -44,6 +52,58 @@ create table status (
 Record = TypeVar("Record")
 
 
+@dataclass(frozen=True, slots=True)
+class Ratchet:
+    """What must never go back, kept for every jurisdiction that was ever held.
+
+    epoch      of its introduction; 0 for home
+    negatives  digests of withdrawals and key events seen
+    stolen     thumbprints of keys seen as compromised
+    """
+
+    epoch: int
+    version: int
+    list_sequence: int
+    negatives: frozenset[str]
+    stolen: frozenset[str]
+
+
+def ratchet_of(part: Part, before: Ratchet | None, epoch: int) -> Ratchet:
+    """The ratchet after `part` was accepted."""
+    stolen = {key.kid for key in part.keys if key.compromised_at is not None}
+    if before is not None:
+        stolen |= before.stolen
+    version = part.jurisdiction.version
+    return Ratchet(epoch, version, part.list_sequence, part.negatives, frozenset(stolen))
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """Everything that a store is written from.
+
+    refused  jurisdiction -> code of the latest update that was refused
+    """
+
+    home: str
+    parts: Sequence[Part]
+    peers: Sequence[PeerInfo] = ()
+    ratchets: Mapping[str, Ratchet] = field(default_factory=dict)
+    clock_mark: int = 0
+    refused: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """What the set in force knows, for comparison with what is offered."""
+
+    parts: Mapping[str, Part]
+    ratchets: Mapping[str, Ratchet]
+    clock_mark: int
+
+
+NOTHING_HELD = Held({}, {}, 0)
+
+
 def current_set(home: Path) -> Path | None:
     """The folder of the set in force, if there is one."""
     try:
@@ -53,7 +113,10 @@ def current_set(home: Path) -> Path | None:
     except (OSError, UnicodeDecodeError) as error:
         raise UnavailableError(f"{home / CURRENT} cannot be read") from error
     folder = home / name
-    return folder if name.startswith("set-") and folder.is_dir() else None
+    return folder if _SET_NAME.fullmatch(name) and folder.is_dir() else None
+
+
+_SET_NAME = re.compile(r"set-[0-9]{1,18}")
 
 
 def open_bundle(home: Path) -> Bundle:
@@ -61,48 +124,80 @@ def open_bundle(home: Path) -> Bundle:
 
     home  the trust folder of a verifier, an issuer or a wallet
     """
-    folder = current_set(home)
-    if folder is None:
-        return Bundle(_empty(None))
-    try:
-        store = TrustStore(folder / "trust.db")
-        return Bundle(store.tables(), status_bits=store.status)
-    except (sqlite3.Error, InputError, KeyError, TypeError):
-        return Bundle(_empty("TRUST_DATA_CORRUPT"))
+    for _ in range(_TRIES):
+        folder = current_set(home)
+        if folder is None:
+            return Bundle(_empty(None))
+        try:
+            store = TrustStore(folder / STORE)
+            tables = store.tables(refused=refused_updates(home))
+        except InputError:
+            if current_set(home) == folder:
+                break
+        else:
+            return Bundle(tables, status_bits=store.status)
+    return Bundle(_empty("TRUST_DATA_CORRUPT"))
 
 
 def _empty(fault: str | None) -> Tables:
     return Tables("", {}, (), (), (), {}, {}, {}, fault=fault)
 
 
+# --- updates of home that were refused ------------------------------------------------------------
+
+
+def note_refusal(home: Path, jurisdiction: str, code: str) -> None:
+    """Later verdicts say that an update was refused. Raises UnavailableError."""
+    write_atomic(home / _REFUSED, dump_json({jurisdiction: code}))
+
+
+def forget_refusal(home: Path) -> None:
+    (home / _REFUSED).unlink(missing_ok=True)
+
+
+def refused_updates(home: Path) -> Mapping[str, str]:
+    """Jurisdiction -> code of an update of home that was refused since the last good one."""
+    try:
+        refused = parse_json(read_bounded(home / _REFUSED, _MAX_REFUSED_BYTES))
+    except (UnavailableError, InputError):
+        return {}
+    return {code: reason for code, reason in refused.items() if isinstance(reason, str)}
+
+
 # --- writing --------------------------------------------------------------------------------------
 
 
-def write_store(
-    path: Path,
-    *,
-    home: str,
-    parts: Sequence[Part],
-    peers: Sequence[PeerInfo],
-    clock_mark: int,
-    refused: Mapping[str, str],
-) -> None:
-    """Write a new store; it must not exist yet."""
-    with _connected(path) as db:
-        db.executescript(_SCHEMA)
-        for part in parts:
-            _write_part(db, part)
-        for peer in peers:
-            _write_row(db, home, "peer", asdict(peer))
-        meta = {
-            "schema": str(SCHEMA_VERSION),
-            "home": home,
-            "clock_mark": str(clock_mark),
-            "refused": dump_json(dict(refused)).decode(),
-            "digest": _digest(db),
-        }
-        db.executemany("insert into meta values (?, ?)", meta.items())
-        db.commit()
+def write_store(path: Path, stored: Stored) -> None:
+    """Write a new store; it must not exist yet. Raises OSError."""
+    try:
+        with _connected(path) as db:
+            _write_all(db, stored)
+    except sqlite3.Error as error:
+        raise OSError(errno.EIO, str(error)) from error
+
+
+def _write_all(db: sqlite3.Connection, stored: Stored) -> None:
+    db.executescript(_SCHEMA)
+    for part in stored.parts:
+        _write_part(db, part)
+    for peer in stored.peers:
+        _write_row(db, stored.home, "peer", asdict(peer))
+    for code, ratchet in stored.ratchets.items():
+        _write_row(db, code, "ratchet", _ratchet_body(ratchet))
+    meta = {
+        "schema": str(SCHEMA_VERSION),
+        "home": stored.home,
+        "clock_mark": str(stored.clock_mark),
+        "refused": dump_json(dict(stored.refused)).decode(),
+    }
+    db.executemany("insert into meta values (?, ?)", meta.items())
+    db.execute("insert into meta values ('digest', ?)", (_digest(db),))
+    db.commit()
+
+
+def _ratchet_body(ratchet: Ratchet) -> Mapping[str, Any]:
+    body = asdict(ratchet)
+    return {**body, "negatives": sorted(ratchet.negatives), "stolen": sorted(ratchet.stolen)}
 
 
 @contextmanager
@@ -118,8 +213,8 @@ def _connected(path: Path, *, read_only: bool = False) -> Iterator[sqlite3.Conne
 def _write_part(db: sqlite3.Connection, part: Part) -> None:
     code = part.jurisdiction.code
     _write_row(db, code, "jurisdiction", asdict(part.jurisdiction))
-    ratchet = {"negatives": sorted(part.negatives), "list_sequence": part.list_sequence}
-    _write_row(db, code, "ratchet", ratchet)
+    seen = {"negatives": sorted(part.negatives), "list_sequence": part.list_sequence}
+    _write_row(db, code, "seen", seen)
     for kind, records in (
         ("key", part.keys),
         ("right", part.rights),
@@ -155,6 +250,8 @@ def _write_status(
 def _digest(db: sqlite3.Connection) -> str:
     """Over every small row, and over the digests of the lists: what opening can check quickly."""
     total = hashlib.sha256()
+    for row in db.execute("select name, value from meta where name <> 'digest' order by name"):
+        total.update("\n".join(row).encode() + b"\n")
     for row in db.execute("select jurisdiction, kind, body from row order by rowid"):
         total.update(f"{row[0]}\n{row[1]}\n".encode() + bytes(row[2]) + b"\n")
     for row in db.execute(
@@ -169,44 +266,79 @@ def _digest(db: sqlite3.Connection) -> str:
 # --- reading --------------------------------------------------------------------------------------
 
 
+@contextmanager
+def _checked() -> Iterator[None]:
+    """Whatever a damaged file makes of reading it is one error."""
+    try:
+        yield
+    except (sqlite3.Error, InputError, LookupError, TypeError, ValueError) as error:
+        raise InputError(
+            "the stored trust data was altered or is damaged", code="TRUST_DATA_CORRUPT"
+        ) from error
+
+
 class TrustStore:
-    """One written set. Raises sqlite3.Error or InputError where the file is not what it was."""
+    """One written set. Raises InputError `TRUST_DATA_CORRUPT` where it is not what it was."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        with _connected(path, read_only=True) as db:
+        with _checked(), _connected(path, read_only=True) as db:
             self.meta = dict(db.execute("select name, value from meta"))
             if self.meta["schema"] != str(SCHEMA_VERSION) or self.meta["digest"] != _digest(db):
-                raise InputError("the stored trust data was altered", code="TRUST_DATA_CORRUPT")
-            self._rows = list(db.execute("select jurisdiction, kind, body from row order by rowid"))
+                raise InputError("its digest differs", code="TRUST_DATA_CORRUPT")
+            self._rows = _by_kind(
+                db.execute("select jurisdiction, kind, body from row order by rowid")
+            )
 
-    def parts(self, *, with_status: bool = False) -> list[Part]:
-        codes = dict.fromkeys(code for code, kind, _ in self._rows if kind == "jurisdiction")
-        return [self._part(code, with_status=with_status) for code in codes]
+    def tables(self, *, refused: Mapping[str, str] | None = None) -> Tables:
+        """Everything but the status lists, which `status` brings one by one.
 
-    def peers(self) -> list[PeerInfo]:
-        return [_record(PeerInfo, body) for body in self._bodies(self.meta["home"], "peer")]
+        refused  updates refused since the set was written, beside those it knows of
+        """
+        with _checked():
+            known = parse_json(self.meta["refused"].encode())
+            return combine(
+                self.meta["home"],
+                self._parts(with_status=False),
+                [_record(PeerInfo, body) for body in self._bodies(self.meta["home"], "peer")],
+                clock_mark=int(self.meta["clock_mark"]),
+                refused={**known, **(refused or {})},
+            )
 
-    def tables(self) -> Tables:
-        """Everything but the status lists, which `status` brings one by one."""
-        refused = parse_json(self.meta["refused"].encode())
-        mark = int(self.meta["clock_mark"])
-        return combine(
-            self.meta["home"], self.parts(), self.peers(), clock_mark=mark, refused=refused
-        )
+    def held(self) -> Held:
+        """Everything, status lists included, for comparison with what is offered."""
+        with _checked():
+            parts = self._parts(with_status=True)
+            ratchets = {
+                code: _ratchet(self._bodies(code, kind)[0])
+                for code, kind in self._rows
+                if kind == "ratchet"
+            }
+            mark = int(self.meta["clock_mark"])
+            return Held({part.jurisdiction.code: part for part in parts}, ratchets, mark)
 
     def status(self, jurisdiction: str, uri: str) -> StatusList | str | None:
-        """One status list, its refusal, or None; an altered one is `STATUS_MALFORMED`."""
-        with _connected(self.path, read_only=True) as db:
-            row = db.execute(
-                "select refusal, bits, data, issued_at, expires_at, ttl, sha256 from status "
-                "where jurisdiction = ? and uri = ?",
-                (jurisdiction, uri),
-            ).fetchone()
+        """One status list, its refusal, or None.
+
+        An altered one is `STATUS_MALFORMED`; where the set is gone, it is `STATUS_UNAVAILABLE`.
+        """
+        try:
+            with _connected(self.path, read_only=True) as db:
+                row = db.execute(
+                    "select refusal, bits, data, issued_at, expires_at, ttl, sha256 from status "
+                    "where jurisdiction = ? and uri = ?",
+                    (jurisdiction, uri),
+                ).fetchone()
+        except sqlite3.Error:
+            return "STATUS_UNAVAILABLE"
         return None if row is None else _status_of(uri, row)
 
+    def _parts(self, *, with_status: bool) -> list[Part]:
+        codes = [code for code, kind in self._rows if kind == "jurisdiction"]
+        return [self._part(code, with_status=with_status) for code in codes]
+
     def _part(self, code: str, *, with_status: bool) -> Part:
-        ratchet = self._bodies(code, "ratchet")[0]
+        seen = self._bodies(code, "seen")[0]
         types = {body["vct"]: b64_decode(body["octets"]) for body in self._bodies(code, "type")}
         return Part(
             _record(Jurisdiction, self._bodies(code, "jurisdiction")[0]),
@@ -215,8 +347,8 @@ class TrustStore:
             [_with_events(RecognitionRight, body) for body in self._bodies(code, "recognition")],
             types,
             self._all_status(code) if with_status else {},
-            frozenset(ratchet["negatives"]),
-            ratchet["list_sequence"],
+            frozenset(seen["negatives"]),
+            seen["list_sequence"],
         )
 
     def _all_status(self, code: str) -> dict[tuple[str, str], StatusList | str]:
@@ -230,10 +362,21 @@ class TrustStore:
 
     def _bodies(self, code: str, kind: str) -> list[dict[str, Any]]:
         return [
-            parse_json(body, max_bytes=_MAX_ROW_BYTES, max_members=1_000_000)
-            for jurisdiction, found, body in self._rows
-            if jurisdiction == code and found == kind
+            parse_json(body, max_bytes=_MAX_ROW_BYTES, max_members=_MAX_ROW_MEMBERS)
+            for body in self._rows.get((code, kind), ())
         ]
+
+
+def _by_kind(rows: Iterable[tuple[str, str, bytes]]) -> dict[tuple[str, str], list[bytes]]:
+    found: dict[tuple[str, str], list[bytes]] = {}
+    for code, kind, body in rows:
+        found.setdefault((code, kind), []).append(body)
+    return found
+
+
+def _ratchet(body: dict[str, Any]) -> Ratchet:
+    negatives, stolen = frozenset(body.pop("negatives")), frozenset(body.pop("stolen"))
+    return Ratchet(**body, negatives=negatives, stolen=stolen)
 
 
 def _status_of(uri: str, row: Sequence[Any]) -> StatusList | str:
