@@ -91,10 +91,10 @@ def parse_text(text: str) -> CodeText:
     if text.startswith(PREFIX):
         return CodeText(_unpack(base45_decode(text[len(PREFIX) :])), None, "base45")
     host, body = _split_link(text) if text.startswith(SCHEME) else (None, text)
+    if body.isascii() and body.encode().isdigit():  # of bytes, which is the quick one
+        return CodeText(_unpack(digits_decode(body)), host, "digits")
     if not _BASE64URL.fullmatch(body):
         _not_a_code("a text that is no code")
-    if body.isdigit():
-        return CodeText(_unpack(digits_decode(body)), host, "digits")
     return CodeText(_unpack(b64url_decode(body)), host, "base64url")
 
 

@@ -311,9 +311,12 @@ def prove(code: bytes, *, audience: str, nonce: bytes, issued_at: int, signer: S
 
 def holder_of(code: Code) -> PublicKey | None:
     """The key named by `cnf` (RFC 8747 §3.2). Raises InputError `CLAIM_INVALID`."""
+    return PublicKey.from_cose(holder_members(code)) if CNF in code.claims else None
+
+
+def holder_members(code: Code) -> Any:
+    """The COSE_Key in `cnf`, of which nothing is known yet. Raises InputError `CLAIM_INVALID`."""
     cnf = code.claims.get(CNF)
-    if cnf is None:
-        return None
     if not isinstance(cnf, dict) or cnf.keys() != {1}:
         invalid("a holder key of a wrong form")
-    return PublicKey.from_cose(cnf[1])
+    return cnf[1]

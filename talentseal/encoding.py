@@ -14,7 +14,7 @@ import json
 import re
 import struct
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import UTC, date, datetime, timedelta
 from functools import cache
 from typing import Any, NamedTuple, NoReturn
@@ -125,15 +125,15 @@ def digits_decode(text: str) -> bytes:
     """Invert `digits_encode`. Raises InputError `MALFORMED` or `TOO_LARGE`."""
     if len(text) > MAX_CODE_TEXT_CHARS:
         too_large(f"a code text has at most {MAX_CODE_TEXT_CHARS} characters")
-    if not (text.isascii() and text.isdigit()):
+    data = text.encode("utf-8", "replace")
+    if not data.isdigit():  # of bytes: ASCII alone, and no look-up of each character
         malformed("a code text of this form has digits only")
-    data = text.encode()
     groups, tail = divmod(len(data), _GROUP_DIGITS)
     if tail and tail not in _TAIL_BYTES:
         malformed("a code text of an impossible length")
     unpack, pack = _digit_layout(groups)
     wide = pack(*map(int, unpack(data[: groups * _GROUP_DIGITS])))
-    if any(wide[::8]):  # a group above 2**56 spills into its eighth byte
+    if wide[::8].count(0) != groups:  # a group above 2**56 spills into its eighth byte
         malformed("a group of digits is out of range")
     whole = bytearray(wide)
     del whole[::8]
@@ -203,7 +203,6 @@ def deflate(data: bytes, *, level: int = 9) -> bytes:
 
 # --- JSON -----------------------------------------------------------------------------------------
 
-_ODD_SPACE = re.compile(rb'[\t\r\n]|" ')  # white space in which a member name could hide
 # Possessive, and content with a string that never ends: one pass, whatever the bytes.
 _STRINGS = re.compile(rb'"(?:[^"\\]++|\\.)*+"?', re.DOTALL)
 _NO_BRACKETS = bytes(set(range(256)) - set(b"[]{}"))
@@ -235,9 +234,53 @@ def parse_json(
         malformed(f"the top level is not a JSON {'object' if top is dict else 'array'}")
     # Every member name ends in `":` when no odd space is about, so a count of these can only be
     # too high. Equality with the names that survived parsing proves that none was a duplicate.
-    if count_names(value) != data.count(b'":') or _ODD_SPACE.search(data):
+    if count_names(value) != data.count(b'":') or _has_odd_space(data):
         return _parse_json_slowly(data)
     return value
+
+
+def _has_odd_space(data: bytes) -> bool:
+    """Whether there is white space in which the end of a member name could hide."""
+    return b'" ' in data or b"\n" in data or b"\t" in data or b"\r" in data
+
+
+# Stands between texts that are parsed in one go; a whole text that holds it is parsed alone.
+_BETWEEN = 1_000_000_007
+_BETWEEN_BYTES = b",%d," % _BETWEEN
+
+
+def parse_json_arrays(texts: Sequence[bytes], *, max_depth: int = MAX_CREDENTIAL_DEPTH) -> list[Any]:
+    """Parse each of several texts as `parse_json(text, top=list)` does, usually in one go.
+
+    Joined texts mean what each means alone if every mark set between them comes back at the top
+    level and none stands anywhere else; whatever is in doubt is read one by one.
+    """
+    joined = b"[" + _BETWEEN_BYTES.join(texts) + b"]"
+    brackets = joined.count(b"[") + joined.count(b"{") - len(texts)
+    if (
+        brackets <= max_depth
+        and joined.count(b",") < MAX_MEMBERS
+        and joined.count(b"%d" % _BETWEEN) == len(texts) - 1
+        and not _has_odd_space(joined)
+    ):
+        value = _parse_joined(joined, len(texts))
+        if value is not None:
+            return value
+    return [parse_json(text, max_depth=max_depth, top=list) for text in texts]
+
+
+def _parse_joined(joined: bytes, count: int) -> list[Any] | None:
+    """The arrays in a joined text, or None where they must be read one by one."""
+    try:
+        value = orjson.loads(joined)
+    except orjson.JSONDecodeError:
+        return None
+    arrays = value[::2]
+    if len(value) != 2 * count - 1 or value[1::2] != [_BETWEEN] * (count - 1):
+        return None
+    if set(map(type, arrays)) != {list} or count_names(value) != joined.count(b'":'):
+        return None
+    return arrays
 
 
 def _refuse_deep_or_wide(data: bytes, max_depth: int, max_members: int) -> None:
@@ -255,18 +298,31 @@ def _refuse_deep_or_wide(data: bytes, max_depth: int, max_members: int) -> None:
 def count_names(value: Any) -> int:
     """Count member names in a parsed value; refuse floats and over-long integers on the way."""
     kind = type(value)
-    if kind is str or kind is bool or value is None:
-        return 0
     if kind is dict:
-        names = len(value)
-        for member in value.values():
-            if type(member) is not str:
-                names += count_names(member)
-        return names
-    if kind is list:
-        return sum([count_names(item) for item in value if type(item) is not str])
-    if kind is int and -MAX_JSON_INT <= value <= MAX_JSON_INT:
+        names, members = len(value), value.values()
+    elif kind is list:
+        names, members = 0, value
+    else:
+        _check_scalar(value)
         return 0
+    for member in members:
+        kind = type(member)
+        if kind is str:
+            continue
+        if kind is dict or kind is list:
+            names += count_names(member)
+        else:
+            _check_scalar(member)
+    return names
+
+
+def _check_scalar(value: Any) -> None:
+    kind = type(value)
+    if kind is int:
+        if -MAX_JSON_INT <= value <= MAX_JSON_INT:
+            return
+    elif kind is str or kind is bool or value is None:
+        return
     malformed("a number that is no integer, or too long")
 
 
@@ -340,7 +396,7 @@ TAG_DATE = 100
 _TAGS = frozenset((TAG_SIGN1, TAG_DATE))
 _SIMPLE = {0xF4: False, 0xF5: True, 0xF6: None}
 _HEAD_BYTES = {24: 1, 25: 2, 26: 4, 27: 8}
-_SMALLEST = {24: 24, 25: 1 << 8, 26: 1 << 16, 27: 1 << 32}
+_SMALLEST = {1: 24, 2: 1 << 8, 4: 1 << 16, 8: 1 << 32}  # by the bytes of an argument
 
 
 class _Reading:
@@ -378,48 +434,44 @@ def parse_cbor(
     return value
 
 
-def _read_head(data: bytes, at: int) -> tuple[int, int, int]:
-    """Major type, argument and the position after the head; shortest form only."""
-    first = data[at]
-    low = first & 31
-    if low < 24:
-        return first >> 5, low, at + 1
-    size = _HEAD_BYTES.get(low)
-    if size is None or first >= 0xE0:
-        malformed("a CBOR head of a kind not read here")
-    end = at + 1 + size
-    if end > len(data):
-        malformed("a CBOR item is cut off")
-    argument = int.from_bytes(data[at + 1 : end])
-    if argument < _SMALLEST[low]:
-        malformed("a CBOR head longer than it need be")
-    return first >> 5, argument, end
-
-
 def _read_item(data: bytes, at: int, depth: int, reading: _Reading) -> tuple[Any, int]:
     first = data[at]
-    if first < 24:  # the commonest items first: small integers, short texts and byte strings
-        return first, at + 1
-    if 0x60 <= first < 0x78:
-        end = at + 1 + (first & 31)
-        if end > len(data):
-            malformed("a CBOR text is cut off")
-        return data[at + 1 : end].decode(), end
-    if first in _SIMPLE:
-        return _SIMPLE[first], at + 1
-    major, argument, at = _read_head(data, at)
+    at += 1
+    if first < 24:  # the commonest items first: small integers, texts and byte strings
+        return first, at
+    argument = first & 31
+    if argument >= 24:
+        argument, at = _read_argument(data, at, first)
+    major = first >> 5
+    if 2 <= major <= 3:
+        end = at + argument
+        string = data[at:end]
+        if len(string) != argument:
+            malformed("a CBOR string is cut off")
+        return (string if major == 2 else string.decode()), end
     if major == 0:
         return argument, at
     if major == 1:
         return -1 - argument, at
-    if major <= 3:
-        end = at + argument
-        if end > len(data):
-            malformed("a CBOR string is cut off")
-        return (data[at:end] if major == 2 else data[at:end].decode()), end
+    if first in _SIMPLE:
+        return _SIMPLE[first], at
     if depth == 0:
         too_large("CBOR nested too deep")
     return _read_nested(data, at, (major, argument, depth - 1), reading)
+
+
+def _read_argument(data: bytes, at: int, first: int) -> tuple[int, int]:
+    """The argument that follows its head, and where it ends; shortest form only."""
+    size = _HEAD_BYTES.get(first & 31)
+    if size is None or first >= 0xE0:
+        malformed("a CBOR head of a kind not read here")
+    end = at + size
+    if end > len(data):
+        malformed("a CBOR item is cut off")
+    argument = data[at] if size == 1 else int.from_bytes(data[at:end])
+    if argument < _SMALLEST[size]:
+        malformed("a CBOR head longer than it need be")
+    return argument, end
 
 
 def _read_nested(
@@ -436,14 +488,14 @@ def _read_nested(
     reading.left -= argument
     if reading.left < 0:
         too_large("too many CBOR items")
+    if major == 5:
+        return _read_map(data, at, argument, (depth, reading))
     if major == 4:
         items = []
         for _ in range(argument):
             item, at = _read_item(data, at, depth, reading)
             items.append(item)
         return items, at
-    if major == 5:
-        return _read_map(data, at, argument, (depth, reading))
     malformed("a CBOR simple value or float is not read here")
 
 
@@ -451,17 +503,23 @@ def _read_map(
     data: bytes, at: int, count: int, inside: tuple[int, _Reading]
 ) -> tuple[dict[int | str, Any], int]:
     depth, reading = inside
+    in_order = reading.in_order
     members: dict[int | str, Any] = {}
     previous = b""
     for _ in range(count):
         start = at
-        key, at = _read_item(data, at, 0, reading)
-        if type(key) is not int and type(key) is not str:
-            malformed("a CBOR map key is neither integer nor text")
-        if reading.in_order:
-            if data[start:at] <= previous:
+        key: Any = data[at]
+        if key < 24:  # a label, as most keys are
+            at += 1
+        else:
+            key, at = _read_item(data, at, 0, reading)
+            if type(key) is not int and type(key) is not str:
+                malformed("a CBOR map key is neither integer nor text")
+        if in_order:
+            written = data[start:at]
+            if written <= previous:
                 malformed("CBOR map keys twice or out of order")
-            previous = data[start:at]
+            previous = written
         elif key in members:
             malformed("a CBOR map key stands twice")
         members[key], at = _read_item(data, at, depth, reading)

@@ -88,8 +88,15 @@ def holder(
 def _absent(credential: Credential, policy: Policy) -> Check:
     if policy.holder != "required":
         return finding("holder", "HOLDER_BEARER_COPY")
-    bound = credential.holder_key is not None
+    bound = credential.holder_bound
     return finding("holder", "HOLDER_PROOF_MISSING" if bound else "HOLDER_NOT_BOUND")
+
+
+def _holder_key(credential: Credential) -> PublicKey | None:
+    try:
+        return credential.holder_key
+    except InputError as error:
+        raise InputError(error.message, code="HOLDER_PROOF_INVALID") from error
 
 
 # --- wallet form: RFC 9901 §7.3 -------------------------------------------------------------------
@@ -97,7 +104,7 @@ def _absent(credential: Credential, policy: Policy) -> Check:
 
 def _check_key_binding(credential: Credential, evidence: Evidence, _: Policy) -> _Shown:
     parsed = credential.sealed.key_binding
-    key = credential.holder_key
+    key = _holder_key(credential)
     if parsed is None or parsed.key_binding is None or key is None:
         _refuse("HOLDER_PROOF_INVALID")
     token, claims = _open_key_binding(parsed.key_binding, key)
@@ -132,7 +139,7 @@ def _same(value: Any, expected: str) -> bool:
 
 
 def _check_live_proof(credential: Credential, evidence: Evidence, policy: Policy) -> _Shown:
-    sealed, key = credential.sealed, credential.holder_key
+    sealed, key = credential.sealed, _holder_key(credential)
     if key is None or sealed.code is None or sealed.code.proof is None:
         _refuse("HOLDER_PROOF_MISSING")
     proof = sealed.code.proof

@@ -31,6 +31,12 @@ COSE_NUMBERS = {"ES256": -7, "EdDSA": -8}
 
 SIGNATURE_BYTES = 64
 KID8_BYTES = 8
+COORDINATE_BYTES = 32
+_EC2_MEMBERS = frozenset((1, -1, -2, -3))
+_OKP_MEMBERS = frozenset((1, -1, -2))
+# P-256: y^2 = x^3 - 3x + b over the integers modulo p (SP 800-186 §3.2.1.3).
+_P256_P = 2**256 - 2**224 + 2**192 + 2**96 - 1
+_P256_B = 0x5AC635D8AA3A93E7B3EBBD55769886BC651D06B0CC53B0F63BCE3C3E27D2604B
 _P256_ORDER = 0xFFFFFFFF00000000FFFFFFFFFFFFFFFFBCE6FAADA7179E84F3B9CAC2FC632551
 _ECDSA = ec.ECDSA(hashes.SHA256())
 _ECDSA_FIXED = ec.ECDSA(hashes.SHA256(), deterministic_signing=True)  # RFC 6979, for test vectors
@@ -54,36 +60,52 @@ class PublicKey:
 
     @classmethod
     def from_jwk(cls, jwk: Any) -> "PublicKey":
-        """Read a public JWK.
+        """Read a public JWK. Raises InputError like `check_jwk`."""
+        encoded = cls.check_jwk(jwk)
+        return cls(_edwards(encoded) if len(encoded) == COORDINATE_BYTES else _point(encoded))
+
+    @staticmethod
+    def check_jwk(jwk: Any) -> bytes:
+        """The uncompressed point or Ed25519 key of a public JWK, without making a key of it.
 
         Raises InputError `CLAIM_INVALID`, `ALG_NOT_ALLOWED`, or `MALFORMED` for its base64url.
         """
-        if not isinstance(jwk, Mapping) or _PRIVATE_MEMBERS & jwk.keys():
+        if not isinstance(jwk, Mapping) or not _PRIVATE_MEMBERS.isdisjoint(jwk):
             raise InputError("not a public JWK", code="CLAIM_INVALID")
         curve = (jwk.get("kty"), jwk.get("crv"))
         if curve == ("EC", "P-256"):
-            return cls(_point(b"\x04" + _coordinate(jwk, "x") + _coordinate(jwk, "y")))
+            x, y = _coordinate(jwk, "x"), _coordinate(jwk, "y")
+            if not _on_curve(int.from_bytes(x), int.from_bytes(y)):
+                _no_point()
+            return b"\x04" + x + y
         if curve == ("OKP", "Ed25519"):
-            return cls(_edwards(_coordinate(jwk, "x")))
+            return _coordinate(jwk, "x")
         raise InputError("a key of a kind not allowed here", code="ALG_NOT_ALLOWED")
 
     @classmethod
     def from_cose(cls, members: Any) -> "PublicKey":
-        """Read a COSE_Key as codes carry it (compressed P-256 or Ed25519).
+        """Read a COSE_Key as codes carry it. Raises InputError like `check_cose`."""
+        encoded = cls.check_cose(members)
+        return cls(_edwards(encoded) if len(encoded) == COORDINATE_BYTES else _point(encoded))
 
+    @staticmethod
+    def check_cose(members: Any) -> bytes:
+        """The compressed P-256 point or Ed25519 key of a COSE_Key, by its form alone.
+
+        Whether a compressed point lies on the curve shows when a key is made of it.
         Raises InputError `CLAIM_INVALID` or `ALG_NOT_ALLOWED`.
         """
         if not isinstance(members, dict):
             raise InputError("not a COSE key", code="CLAIM_INVALID")
         x = members.get(-2)
-        if not isinstance(x, bytes) or len(x) != 32:
+        if not isinstance(x, bytes) or len(x) != COORDINATE_BYTES:
             raise InputError("a COSE key with a coordinate of a wrong length", code="CLAIM_INVALID")
-        kind, curve_id, names = members.get(1), members.get(-1), set(members)
+        kind, curve_id, names = members.get(1), members.get(-1), members.keys()
         curve = (kind, curve_id) if type(kind) is type(curve_id) is int else None  # true is not 1
-        if curve == (2, 1) and names == {1, -1, -2, -3} and isinstance(members[-3], bool):
-            return cls(_point((b"\x03" if members[-3] else b"\x02") + x))
-        if curve == (1, 6) and names == {1, -1, -2}:
-            return cls(_edwards(x))
+        if curve == (2, 1) and names == _EC2_MEMBERS and isinstance(members[-3], bool):
+            return (b"\x03" if members[-3] else b"\x02") + x
+        if curve == (1, 6) and names == _OKP_MEMBERS:
+            return x
         raise InputError("a COSE key of a kind not allowed here", code="ALG_NOT_ALLOWED")
 
     @cached_property
@@ -218,6 +240,17 @@ def _coordinate(jwk: Mapping[str, Any], name: str) -> bytes:
     if not isinstance(text, str) or len(text) != 43:  # 32 bytes in base64url
         raise InputError(f"JWK member {name} has a wrong length", code="CLAIM_INVALID")
     return b64url_decode(text)
+
+
+def _on_curve(x: int, y: int) -> bool:
+    """Whether a point lies on P-256; of its two coordinates, both public, nothing is kept."""
+    if x >= _P256_P or y >= _P256_P:
+        return False
+    return (y * y - (x * x - 3) * x - _P256_B) % _P256_P == 0
+
+
+def _no_point() -> NoReturn:
+    raise InputError("a point that is not on P-256", code="CLAIM_INVALID")
 
 
 def _point(encoded: bytes) -> ec.EllipticCurvePublicKey:

@@ -97,13 +97,28 @@ class Sealed:
 class Credential:
     """A credential whose seal is good: the only thing that shows claims."""
 
-    __slots__ = ("claims", "holder_key", "key", "sealed")
+    __slots__ = ("claims", "key", "sealed")
 
-    def __init__(self, sealed: Sealed, key: ListedKey, holder_key: PublicKey | None) -> None:
+    def __init__(self, sealed: Sealed, key: ListedKey) -> None:
         self.sealed = sealed
         self.key = key
-        self.holder_key = holder_key
         self.claims: Mapping[str, Any] = sealed._claims  # noqa: SLF001 - the one place that may
+
+    @property
+    def holder_bound(self) -> bool:
+        return self.sealed.holder is not None
+
+    @property
+    def holder_key(self) -> PublicKey | None:
+        """The key that the credential names as its holder's, made when it is needed.
+
+        Raises InputError `CLAIM_INVALID` where the point of a code is none of the curve.
+        """
+        if self.sealed.holder is None:
+            return None
+        if self.sealed.code is not None:
+            return cwt.holder_of(self.sealed.code)
+        return PublicKey.from_jwk(self.sealed.holder)
 
 
 def read(evidence: Evidence, bundle: Bundle) -> Sealed:
@@ -136,7 +151,7 @@ def _read_sdjwt(text: str, bundle: Bundle) -> Sealed:
     payload = parse_json(jws.payload, max_bytes=MAX_SDJWT_BYTES)
     _read_envelope(sealed, payload)
     sealed.holder = _confirmation(payload.get("cnf"))
-    opened = sdjwt.open_disclosures(payload, parsed.disclosures)
+    opened = sdjwt.open_disclosures(payload, parsed.disclosures, raw=jws.payload)
     sealed.kind = _type(payload["vct"], bundle)
     if payload.get("vct#integrity") != sealed.kind.integrity:
         raise InputError("the type's definition differs from the one held", code="VCT_INTEGRITY")
@@ -292,6 +307,9 @@ def wrong(name: str) -> NoReturn:
     raise InputError(f"{name} has an impossible value", code="CLAIM_INVALID")
 
 
+# The bytes that begin what the two expressions below look for: most texts have none of them.
+_DOUBTFUL = b"\\\xc2\xcd\xce\xcf\xd0\xd1\xd2\xd3\xe2\xef"
+_LEADS_OF_MIXED = _DOUBTFUL[2:9]
 # Control, direction-changing and zero-width characters, as UTF-8 or as JSON escapes.
 _INVISIBLE = re.compile(
     rb"\\u00[01]|\\[bfnrt]|\xc2[\x80-\x9f]|\xe2\x80[\x8b-\x8f\xa8-\xae]|\xe2\x81[\xa0-\xaf]|\xef\xbb\xbf"
@@ -305,15 +323,23 @@ _MIXED = re.compile(
 def is_suspicious(claims: Mapping[str, Any]) -> bool:
     """Whether a text could look like another: invisible marks, or scripts mixed in a word."""
     text = dump_json(claims)
-    if text.isascii():
-        return b"\\" in text and _INVISIBLE.search(text) is not None
-    return _INVISIBLE.search(text) is not None or _MIXED.search(text) is not None
+    if len(text.translate(None, _DOUBTFUL)) == len(text):
+        return False
+    if _INVISIBLE.search(text) is not None:
+        return True
+    mixable = len(text.translate(None, _LEADS_OF_MIXED)) < len(text)
+    return mixable and _MIXED.search(text) is not None
 
 
-def holder_key(sealed: Sealed) -> PublicKey | None:
-    """The key that the credential names as its holder's. Raises InputError `CLAIM_INVALID`."""
+def check_holder(sealed: Sealed) -> None:
+    """Refuse a holder's key of a wrong form. Raises InputError `CLAIM_INVALID` and its like.
+
+    The point of a code is compressed: finding out whether it lies on the curve costs half a
+    signature, so that is left to the one who needs the key, a live proof.
+    """
     if sealed.holder is None:
-        return None
+        return
     if sealed.code is not None:
-        return cwt.holder_of(sealed.code)
-    return PublicKey.from_jwk(sealed.holder)
+        PublicKey.check_cose(cwt.holder_members(sealed.code))
+    else:
+        PublicKey.check_jwk(sealed.holder)

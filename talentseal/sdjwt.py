@@ -19,6 +19,7 @@ from talentseal.encoding import (
     b64url_encode,
     dump_json,
     parse_json,
+    parse_json_arrays,
     too_large,
 )
 from talentseal.errors import InputError, UsageError
@@ -89,17 +90,22 @@ def sd_hash(bound_text: str) -> str:
     return b64url_encode(hashlib.sha256(bound_text.encode("ascii")).digest())
 
 
-def open_disclosures(payload: Mapping[str, Any], disclosures: Sequence[str]) -> Opened:
+def open_disclosures(
+    payload: Mapping[str, Any], disclosures: Sequence[str], *, raw: bytes | None = None
+) -> Opened:
     """Put every disclosure in its place (RFC 9901 §7.1 (3)-(5)).
+
+    raw  the payload's bytes, if at hand: they tell that nothing is hidden below the top level
 
     Raises InputError `DISCLOSURE_INVALID` or `DISCLOSURE_FORBIDDEN`; also `MALFORMED` and
     `TOO_LARGE` from the bytes of a disclosure.
     """
     if payload.get("_sd_alg", "sha-256") != "sha-256":
         invalid("disclosures are hashed by an algorithm that is not read here")
-    opener = _Opener(disclosures)
-    claims = opener.open_object(payload, ())
-    claims.pop("_sd_alg", None)
+    texts = [_decode_disclosure(text) for text in disclosures]
+    opener = _Opener(disclosures, texts)
+    opener.flat = raw is not None and _is_flat(payload, raw, texts)
+    claims = opener.open_payload(payload)
     if opener.waiting:
         invalid("a disclosure that no digest refers to")
     return Opened(claims, frozenset(opener.top), frozenset(opener.nested))
@@ -112,16 +118,26 @@ def invalid(message: str) -> NoReturn:
 class _Opener:
     """One walk over a payload: digests are replaced, each used once, each rule met on the way."""
 
-    def __init__(self, disclosures: Sequence[str]) -> None:
-        self.waiting: dict[str, list[Any]] = {}
-        for text in disclosures:
-            digest, parts = _read_disclosure(text)
-            if digest in self.waiting:
-                invalid("the same disclosure twice")
-            self.waiting[digest] = parts
+    def __init__(self, disclosures: Sequence[str], texts: Sequence[bytes]) -> None:
+        self.flat = False  # whether digests can stand in the payload's own `_sd` alone
+        self.waiting = dict(zip(_digests(disclosures), parse_json_arrays(texts), strict=True))
+        if len(self.waiting) != len(disclosures):
+            invalid("the same disclosure twice")
+        for parts in self.waiting.values():
+            _check_parts(parts)
         self.digests: set[str] = set()
         self.top: list[str] = []
         self.nested: list[tuple[str | None, ...]] = []
+
+    def open_payload(self, payload: Mapping[str, Any]) -> dict[str, Any]:
+        if self.flat:
+            claims = dict(payload)
+            if claims.pop("_sd", None) is not None:
+                self._open_members(payload["_sd"], claims, ())
+        else:
+            claims = self.open_object(payload, ())
+        claims.pop("_sd_alg", None)
+        return claims
 
     def open_object(self, node: Mapping[str, Any], path: tuple[str | None, ...]) -> dict[str, Any]:
         claims: dict[str, Any] = {}
@@ -140,15 +156,10 @@ class _Opener:
     def _open_members(
         self, digests: Any, claims: dict[str, Any], path: tuple[str | None, ...]
     ) -> None:
-        if type(digests) is not list:
-            invalid("a list of digests that is no list")
-        for digest in digests:
-            parts = self._take(digest)
-            if parts is None:
-                continue
+        for parts in self._take_all(digests):
             if len(parts) != 3:
                 invalid("a list element disclosed as a claim")
-            name, value = parts[1], parts[2]
+            _, name, value = parts
             if type(name) is not str:
                 invalid("a disclosed claim without a name")
             if name in _FORBIDDEN:
@@ -159,8 +170,7 @@ class _Opener:
                 self.nested.append((*path, name))
             else:
                 self.top.append(name)
-            kind = type(value)
-            claims[name] = self.open(value, (*path, name)) if kind in (dict, list) else value
+            claims[name] = value if self.flat else self.open(value, (*path, name))
 
     def open(self, value: Any, path: tuple[str | None, ...]) -> Any:
         if type(value) is dict:
@@ -176,30 +186,78 @@ class _Opener:
                 continue
             if len(item) != 1:
                 invalid("a placeholder with other members")
-            parts = self._take(item["..."])
-            if parts is None:
-                continue
-            if len(parts) != 2:
-                invalid("a claim disclosed as a list element")
-            self.nested.append(inner)
-            opened.append(self.open(parts[1], inner))
+            for parts in self._take_all([item["..."]]):
+                if len(parts) != 2:
+                    invalid("a claim disclosed as a list element")
+                self.nested.append(inner)
+                opened.append(self.open(parts[1], inner))
         return opened
 
-    def _take(self, digest: Any) -> list[Any] | None:
-        if type(digest) is not str or len(digest) != DIGEST_CHARS or digest in self.digests:
+    def _take_all(self, digests: Any) -> list[list[Any]]:
+        """The disclosures behind a list of digests, of which each may stand in one place only."""
+        if type(digests) is not list:
+            invalid("a list of digests that is no list")
+        try:
+            # Of all JSON values a text alone has a length and can be a member of a set.
+            fresh, lengths = set(digests), set(map(len, digests))
+        except TypeError as error:
+            raise InputError("a digest that is no text", code="DISCLOSURE_INVALID") from error
+        known = len(self.digests)
+        self.digests |= fresh
+        if len(self.digests) != known + len(digests) or not lengths <= _DIGEST_LENGTHS:
             invalid("a digest of a wrong form, or one that stands in two places")
-        self.digests.add(digest)
-        return self.waiting.pop(digest, None)
+        waiting = self.waiting
+        return [waiting.pop(digest) for digest in digests if digest in waiting]
+
+
+_DIGEST_LENGTHS = frozenset((DIGEST_CHARS,))
+
+
+def _is_flat(payload: Mapping[str, Any], raw: bytes, texts: Sequence[bytes]) -> bool:
+    """Whether, by the bytes alone, no digest can stand anywhere but in the payload's own `_sd`.
+
+    The names that lead to digests have one spelling where there is no backslash, so counting them
+    is enough; one count too many, in a text that looks alike, only means to walk.
+    """
+    disclosed = b"".join(texts)
+    return (
+        raw.count(b'"_sd"') == ("_sd" in payload)
+        and raw.count(b'"_sd_alg"') == ("_sd_alg" in payload)
+        and b'"..."' not in raw
+        and b"\\" not in raw
+        and b"\\" not in disclosed
+        and b'"_sd' not in disclosed
+        and b'"..."' not in disclosed
+    )
+
+
+def _decode_disclosure(text: str) -> bytes:
+    if len(text) > MAX_DISCLOSURE_BYTES:
+        too_large(f"a disclosure of {len(text)} characters; at most {MAX_DISCLOSURE_BYTES}")
+    return b64url_decode(text)
+
+
+def _check_parts(parts: list[Any]) -> None:
+    if not 2 <= len(parts) <= 3 or type(parts[0]) is not str:
+        invalid("a disclosure of a wrong form")
+
+
+def _digests(disclosures: Iterable[str]) -> list[str]:
+    """The digest of each disclosure, over its text as received (RFC 9901 §4.2.3).
+
+    Encoded in one go: a zero byte after each fills the last group of three, and what it adds is
+    the 44th character alone.
+    """
+    hashed = [hashlib.sha256(text.encode()).digest() for text in disclosures]
+    text = b64url_encode(b"".join([digest + b"\0" for digest in hashed]))
+    return [text[at : at + DIGEST_CHARS] for at in range(0, len(text), DIGEST_CHARS + 1)]
 
 
 def _read_disclosure(text: str) -> tuple[str, list[Any]]:
-    """The digest of a disclosure, over the text as received, and its two or three parts."""
-    if len(text) > MAX_DISCLOSURE_BYTES:
-        too_large(f"a disclosure of {len(text)} characters; at most {MAX_DISCLOSURE_BYTES}")
-    parts: list[Any] = parse_json(b64url_decode(text), top=list)
-    if not 2 <= len(parts) <= 3 or type(parts[0]) is not str:
-        invalid("a disclosure of a wrong form")
-    return b64url_encode(hashlib.sha256(text.encode()).digest()), parts
+    """The digest of a disclosure and its two or three parts."""
+    parts: list[Any] = parse_json(_decode_disclosure(text), top=list)
+    _check_parts(parts)
+    return _digests((text,))[0], parts
 
 
 # --- issuing --------------------------------------------------------------------------------------

@@ -16,7 +16,7 @@ from talentseal.encoding import CLOCK_SKEW_SECONDS, date_to_days, to_seconds
 from talentseal.errors import InputError, UsageError
 from talentseal.holder import Replays, holder
 from talentseal.policy import Policy
-from talentseal.reading import Credential, Evidence, Sealed, holder_key, is_suspicious, read
+from talentseal.reading import Credential, Evidence, Sealed, check_holder, is_suspicious, read
 from talentseal.trail import Trail, finding, passed
 from talentseal.trust import (
     CLOCK_MARK_SLACK_SECONDS,
@@ -163,9 +163,10 @@ def _signature(
             return None, (finding("signature", "SIGNATURE_INVALID"),)
         bundle.seen.put(seen, True)
     try:
-        return Credential(sealed, key, holder_key(sealed)), (_SIGNATURE,)
+        check_holder(sealed)
     except InputError as error:
         return None, (finding("format", error.code),)
+    return Credential(sealed, key), (_SIGNATURE,)
 
 
 _SIGNATURE = passed("signature")
@@ -181,7 +182,7 @@ def _view(credential: Credential) -> CredentialView:
         entry.jurisdiction,
         sealed.iat,
         sealed.exp,
-        credential.holder_key is not None,
+        credential.holder_bound,
         credential.claims,
     )
 
