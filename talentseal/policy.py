@@ -110,7 +110,8 @@ def parse_policy(data: bytes) -> Policy:
     """Read a policy document (JSON). Raises InputError `MALFORMED` or `REQUEST_INVALID`.
 
     Members: those of `Policy`, `max_age` as `max_age_seconds`, `open_window` as
-    `open_window_seconds`, and `base`, the shipped profile that the document starts from.
+    `open_window_seconds`, and `base`, the shipped profile that the document starts from. A member
+    that is null says nothing.
     """
     document = parse_json(data, max_bytes=MAX_POLICY_BYTES)
     base = shipped(_text(document.pop("base", "default"), "base"))
@@ -120,7 +121,8 @@ def parse_policy(data: bytes) -> Policy:
         if reader is None:
             _bad(f"a policy has no member {member[:40]!r}")
         name, read = reader
-        values[name] = read(value, member)
+        if value is not None:
+            values[name] = read(value, member)
     if "outcomes" in values:
         values["outcomes"] = {**base.outcomes, **values["outcomes"]}
     return replace(base, **values)

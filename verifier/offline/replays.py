@@ -1,0 +1,73 @@
+"""Which live proofs were used already: the same proof is never good twice at one desk.
+
+A memory is asked and told in one step, so of two checks at the same moment one is the first. What
+it holds are digests of proofs, nothing about persons, and each is forgotten when the proof itself
+would be too old to count. `MemoryReplays` lasts for one run, `StoredReplays` for all runs of a
+desk and for several processes at once.
+"""
+
+import sqlite3
+from pathlib import Path
+
+from talentseal.errors import UnavailableError
+
+MAX_PROOFS = 1_000_000  # within some ten minutes: no desk sees as many
+_WAIT_SECONDS = 10.0
+_SCHEMA = """
+create table if not exists proof (key blob primary key, until integer not null) without rowid;
+create index if not exists proof_until on proof (until);
+"""
+
+
+class MemoryReplays:
+    """Used proofs, for as long as one run lasts."""
+
+    def __init__(self) -> None:
+        self._used: set[bytes] = set()
+
+    def first_use(self, key: bytes, *, until: int) -> bool:  # noqa: ARG002 - a run is short
+        """Record `key`; False if it was there."""
+        fresh = key not in self._used
+        self._used.add(key)
+        return fresh
+
+
+class StoredReplays:
+    """Used proofs in an SQLite file, shared by all processes of a desk.
+
+    now  NumericDate by the desk's own clock: what ended before it is forgotten
+
+    The file is opened when the first proof is shown. Every failure is UnavailableError: a proof
+    that cannot be remembered is not accepted.
+    """
+
+    def __init__(self, path: Path, *, now: int, max_proofs: int = MAX_PROOFS) -> None:
+        self._path = path
+        self._now = now
+        self._max_proofs = max_proofs
+
+    def first_use(self, key: bytes, *, until: int) -> bool:
+        """Record `key` atomically; False if it was there."""
+        try:
+            db = sqlite3.connect(self._path, timeout=_WAIT_SECONDS, isolation_level=None)
+            try:
+                return self._record(db, key, until)
+            finally:
+                db.close()
+        except sqlite3.Error as error:
+            raise UnavailableError(
+                f"the memory of used proofs cannot be kept in {self._path}",
+                hint="Make the folder writable; if the file is damaged, move it away.",
+            ) from error
+
+    def _record(self, db: sqlite3.Connection, key: bytes, until: int) -> bool:
+        db.executescript(_SCHEMA)
+        db.execute("begin immediate")
+        db.execute("delete from proof where until < ?", (self._now,))
+        (held,) = db.execute("select count(*) from proof").fetchone()
+        if held >= self._max_proofs:
+            db.execute("rollback")
+            raise UnavailableError(f"more than {self._max_proofs} proofs within minutes")
+        added = db.execute("insert or ignore into proof values (?, ?)", (key, until)).rowcount
+        db.execute("commit")
+        return added == 1
