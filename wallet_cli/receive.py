@@ -1,0 +1,249 @@
+"""Taking a certificate in: read, judge by the wallet's own trust data, compare with the keys, keep.
+
+Nothing is stored unless every copy offered is accepted, complete, bound to a key that this wallet
+made and has not used, and says the same as its sibling. The names shown come from the registry's
+entry of the issuer, never from the file. How the file reached this device is not our business.
+"""
+
+import hashlib
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
+from pathlib import Path
+from typing import Any, NamedTuple, NoReturn
+
+from schemas.messages import lead, next_step
+from schemas.verdict import CredentialView, Verdict
+from talentseal import codetext, cwt, qr, sdjwt
+from talentseal.bundle import Bundle
+from talentseal.encoding import b64url_encode, format_time, parse_json, to_seconds
+from talentseal.errors import InputError, RefusedError
+from talentseal.files import read_bounded
+from talentseal.keys import PublicKey
+from talentseal.reading import Evidence
+from talentseal.type_metadata import ENVELOPE, CredentialType
+from wallet_cli.trust import judge
+from wallet_cli.vault import CODE, SDJWT, Act, Content, Copy, Holding, Key
+
+MAX_FILE_BYTES = 10 * 1024 * 1024
+MAX_DOCUMENT_BYTES = 1024 * 1024
+MAX_COPIES = 16
+_MAX_ID_CHARS = 200
+_ID_CHARS = 8
+_SAME = ("issuer", "jurisdiction", "type")
+_TITLES = ("title_name", "qualification_name", "programme", "position", "category")
+
+
+class Offered(NamedTuple):
+    """One copy as it came: its format and the text, or bytes in base64url, and what it is bound to.
+
+    kid  thumbprint of the key that it names, "" where it names none
+    """
+
+    format: str
+    credential: str
+    kid: str
+
+    def evidence(self) -> Evidence:
+        if self.format == SDJWT:
+            return Evidence(text=self.credential)
+        return Evidence(code=codetext.parse_text(self.credential).code)
+
+
+class Offer(NamedTuple):
+    """What a file holds: the issuer's own id of it, if any, and the copies."""
+
+    document: str
+    copies: Sequence[Offered]
+
+    @property
+    def id(self) -> str:
+        return hashlib.sha256(self.copies[0].credential.encode()).hexdigest()[:_ID_CHARS]
+
+
+# --- reading a file -------------------------------------------------------------------------------
+
+
+def read_offer(path: Path) -> Offer:
+    """An offer from a document, an SD-JWT VC, or a code as text or picture.
+
+    Raises UnavailableError, InputError.
+    """
+    data = read_bounded(path, MAX_FILE_BYTES)
+    if qr.looks_like_picture(data) or qr.looks_like_pdf(data):
+        return Offer("", [_only(_read_code(text) for text in qr.read(data))])
+    try:
+        text = data.decode("ascii").strip()
+    except UnicodeDecodeError as error:
+        raise InputError("no certificate", code="NOT_A_CREDENTIAL") from error
+    if text.startswith("{"):
+        return _read_document(text.encode())
+    if sdjwt.looks_like_sdjwt(text):
+        return Offer("", [_read_sdjwt(text)])
+    return Offer("", [_read_code(text)])
+
+
+def _only(found: Iterable[Offered]) -> Offered:
+    copies = list(found)
+    if len(copies) != 1:
+        raise InputError("more than one code on one page", code="NOT_A_CREDENTIAL")
+    return copies[0]
+
+
+def _read_document(data: bytes) -> Offer:
+    document = parse_json(data, max_bytes=MAX_DOCUMENT_BYTES)
+    name, items = document.get("id", ""), document.get("credentials")
+    if type(name) is not str or len(name) > _MAX_ID_CHARS or type(items) is not list:
+        _malformed("a document without certificates")
+    if not 0 < len(items) <= MAX_COPIES:
+        _malformed(f"a document holds 1 to {MAX_COPIES} copies")
+    return Offer(name, [_read_item(item) for item in items])
+
+
+def _read_item(item: Any) -> Offered:
+    readers = {SDJWT: _read_sdjwt, CODE: _read_code}
+    form = item.get("format") if type(item) is dict else None
+    reader = readers.get(form) if type(form) is str else None
+    credential = item.get("credential") if reader else None
+    if reader is None or type(credential) is not str:
+        _malformed("a copy of a format that is not read here")
+    return reader(credential)
+
+
+def _read_sdjwt(text: str) -> Offered:
+    parsed = sdjwt.parse(text)
+    if parsed.key_binding is not None:
+        _malformed("a presentation, made for somebody else, is no certificate to keep")
+    cnf = parse_json(parsed.jws.payload).get("cnf")
+    jwk = cnf.get("jwk") if type(cnf) is dict else None
+    return Offered(SDJWT, text, PublicKey.from_jwk(jwk).kid)
+
+
+def _read_code(text: str) -> Offered:
+    data = codetext.parse_text(text).code
+    code = cwt.parse(data)
+    if code.proof is not None:
+        _malformed("a live code, made for somebody else, is no certificate to keep")
+    holder = cwt.holder_of(code)
+    return Offered(CODE, b64url_encode(data), holder.kid if holder else "")
+
+
+def _malformed(message: str) -> NoReturn:
+    raise InputError(message, code="MALFORMED")
+
+
+# --- judging --------------------------------------------------------------------------------------
+
+
+def judge_offer(
+    offer: Offer, content: Content, bundle: Bundle, *, now: datetime, lang: str
+) -> Holding:
+    """The holding that the offer makes. Raises RefusedError with the code of what is wrong."""
+    _refuse_held(offer, content)
+    keys = _keys_of(offer, content)
+    views = [_accepted(copy, bundle, now=now, lang=lang) for copy in offer.copies]
+    if len({tuple(getattr(view, name) for name in _SAME) for view in views}) != 1:
+        raise RefusedError(
+            "the copies are certificates of different kinds or issuers", code="CLAIMS_INVALID"
+        )
+    return Holding(
+        id=offer.id,
+        document=offer.document,
+        received=format_time(to_seconds(now)),
+        summary=_summary(views, bundle),
+        copies=[
+            Copy(copy.format, copy.credential, key.kid, key.pkcs8)
+            for copy, key in zip(offer.copies, keys, strict=True)
+        ],
+    )
+
+
+def keep(content: Content, offer: Offer, holding: Holding) -> None:
+    """Store a judged offer and use up its keys. Raises RefusedError where one was used meanwhile.
+
+    The content may have changed since it was judged: somebody was asked in between.
+    """
+    _refuse_held(offer, content)
+    used = {key.kid for key in _keys_of(offer, content)}
+    content.keys = [key for key in content.keys if key.kid not in used]
+    content.holdings.append(holding)
+    content.note(Act(holding.received, "received", holding.id))
+
+
+def _refuse_held(offer: Offer, content: Content) -> None:
+    held = {copy.kid: found for found in content.holdings for copy in found.copies}
+    known = next((held[copy.kid] for copy in offer.copies if copy.kid in held), None)
+    if known is not None:
+        raise RefusedError(
+            f"the wallet holds a certificate for this key already: {known.id}",
+            code="STATE_CONFLICT",
+            hint="Nothing was stored. A new certificate needs a new key: `wallet key`.",
+        )
+
+
+def _keys_of(offer: Offer, content: Content) -> list[Key]:
+    unused = {key.kid: key for key in content.keys}
+    kids = [copy.kid for copy in offer.copies]
+    if not unused.keys() >= set(kids) or len(set(kids)) != len(kids):
+        raise RefusedError(
+            "this certificate is bound to a key that is not one of this wallet's unused keys",
+            code="HOLDER_NOT_BOUND",
+            hint="Nothing was stored. Make a key with `wallet key` and give it to the issuer.",
+        )
+    return [unused[kid] for kid in kids]
+
+
+def _accepted(copy: Offered, bundle: Bundle, *, now: datetime, lang: str) -> CredentialView:
+    verdict = judge(copy.evidence(), bundle, now=now)
+    view = verdict.credential
+    if verdict.outcome != "accept" or view is None:
+        _refuse(verdict, lang)
+    kind = bundle.find_type(view.type)
+    if copy.format == SDJWT and kind is not None:
+        _refuse_incomplete(view.claims, kind)
+    return view
+
+
+def _refuse(verdict: Verdict, lang: str) -> NoReturn:
+    code = verdict.headline or "NOT_A_CREDENTIAL"
+    sentence, step = lead(verdict, lang).sentence, next_step(code, lang)
+    hint = f"Nothing was stored. {step}".strip()
+    raise RefusedError(sentence, code=str(code), hint=hint)
+
+
+def _refuse_incomplete(claims: Mapping[str, Any], kind: CredentialType) -> None:
+    """A holder gets every disclosure: what the type demands and is not there was held back."""
+    for path in kind.mandatory:
+        if path[0] not in ENVELOPE and not _has(claims, path):
+            raise RefusedError(
+                f"the certificate came without {'.'.join(map(str, path))}",
+                code="CLAIM_MISSING",
+                hint="Nothing was stored. Ask the issuer for the whole certificate.",
+            )
+
+
+def _has(claims: Mapping[str, Any], path: Sequence[str | int | None]) -> bool:
+    value: Any = claims
+    for name in path:
+        if not isinstance(name, str):
+            return True  # inside a list: as many as there are
+        if not isinstance(value, Mapping) or name not in value:
+            return False
+        value = value[name]
+    return True
+
+
+def _summary(views: Sequence[CredentialView], bundle: Bundle) -> dict[str, Any]:
+    """What is shown of the certificate when trust data cannot be read."""
+    view = views[0]
+    kind = bundle.find_type(view.type)
+    return {
+        "type": view.type,
+        "type_names": dict(kind.names) if kind else {},
+        "title": next((view.claims[name] for name in _TITLES if name in view.claims), ""),
+        "number": view.claims.get("certificate_number", ""),
+        "issuer": view.issuer,
+        "issuer_names": dict(view.issuer_names),
+        "jurisdiction": view.jurisdiction,
+        "issued_at": view.issued_at,
+        "expires_at": view.expires_at,
+    }
