@@ -8,7 +8,7 @@ Standards: RFC 7517, RFC 7518 §3.4 (signatures are r || s), RFC 8037, RFC 9053,
 """
 
 import hashlib
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from functools import cached_property
 from typing import Any, NoReturn, Protocol
 
@@ -16,6 +16,7 @@ from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519
 from cryptography.hazmat.primitives.asymmetric.utils import (
+    Prehashed,
     decode_dss_signature,
     encode_dss_signature,
 )
@@ -39,6 +40,7 @@ _P256_P = 2**256 - 2**224 + 2**192 + 2**96 - 1
 _P256_B = 0x5AC635D8AA3A93E7B3EBBD55769886BC651D06B0CC53B0F63BCE3C3E27D2604B
 _P256_ORDER = 0xFFFFFFFF00000000FFFFFFFFFFFFFFFFBCE6FAADA7179E84F3B9CAC2FC632551
 _ECDSA = ec.ECDSA(hashes.SHA256())
+_ECDSA_HASHED = ec.ECDSA(Prehashed(hashes.SHA256()))
 _ECDSA_FIXED = ec.ECDSA(hashes.SHA256(), deterministic_signing=True)  # RFC 6979, for test vectors
 _PRIVATE_MEMBERS = frozenset(("d", "k", "p", "q", "dp", "dq", "qi", "oth"))
 
@@ -56,7 +58,16 @@ class PublicKey:
     def __init__(self, key: EcOrEdPublic) -> None:
         self.key = key
         self.alg = _algorithm(key)
-        self.verify: Callable[[bytes, bytes], bool] = _verifier(key)
+
+    def verify(self, signature: bytes, message: bytes) -> bool:
+        """Whether this key made `signature` over `message`."""
+        return self.verify_hashed(signature, message, None)
+
+    def verify_hashed(self, signature: bytes, message: bytes, digest: bytes | None) -> bool:
+        """The same for a message whose SHA-256 is at hand, which Ed25519 has no use for."""
+        if isinstance(self.key, ed25519.Ed25519PublicKey):
+            return _verify_eddsa(self.key, signature, message)
+        return _verify_es256(self.key, signature, digest or hashlib.sha256(message).digest())
 
     @classmethod
     def from_jwk(cls, jwk: Any) -> "PublicKey":
@@ -208,20 +219,14 @@ def _algorithm(key: Any) -> str:
     raise InputError("a key of a kind not allowed here", code="ALG_NOT_ALLOWED")
 
 
-def _verifier(key: EcOrEdPublic) -> Callable[[bytes, bytes], bool]:
-    if isinstance(key, ed25519.Ed25519PublicKey):
-        return lambda signature, message: _verify_eddsa(key, signature, message)
-    return lambda signature, message: _verify_es256(key, signature, message)
-
-
-def _verify_es256(key: ec.EllipticCurvePublicKey, signature: bytes, message: bytes) -> bool:
+def _verify_es256(key: ec.EllipticCurvePublicKey, signature: bytes, digest: bytes) -> bool:
     if len(signature) != SIGNATURE_BYTES:
         return False
     r, s = int.from_bytes(signature[:32]), int.from_bytes(signature[32:])
     if not (0 < r < _P256_ORDER and 0 < s < _P256_ORDER):
         return False
     try:
-        key.verify(encode_dss_signature(r, s), message, _ECDSA)
+        key.verify(encode_dss_signature(r, s), digest, _ECDSA_HASHED)
     except InvalidSignature:
         return False
     return True

@@ -66,7 +66,7 @@ class Policy:
     def outcome(self, check: Check) -> str:
         """What a finding leads to: the default of its result, or this policy's own word."""
         default = _BY_RESULT[check.result]
-        if check.code is None:
+        if check.code is None or not self.outcomes:
             return default
         wanted = self.outcomes.get(check.code, default)
         softer = _RANK[wanted] < _RANK[default]

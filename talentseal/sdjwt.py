@@ -15,7 +15,7 @@ from talentseal.encoding import (
     MAX_DISCLOSURE_BYTES,
     MAX_DISCLOSURES,
     MAX_SDJWT_BYTES,
-    b64url_decode,
+    b64url_decode_all,
     b64url_encode,
     dump_json,
     parse_json,
@@ -102,7 +102,7 @@ def open_disclosures(
     """
     if payload.get("_sd_alg", "sha-256") != "sha-256":
         invalid("disclosures are hashed by an algorithm that is not read here")
-    texts = [_decode_disclosure(text) for text in disclosures]
+    texts = _decode_disclosures(disclosures)
     opener = _Opener(disclosures, texts)
     opener.flat = raw is not None and _is_flat(payload, raw, texts)
     claims = opener.open_payload(payload)
@@ -221,8 +221,7 @@ def _is_flat(payload: Mapping[str, Any], raw: bytes, texts: Sequence[bytes]) -> 
     """
     disclosed = b"".join(texts)
     return (
-        raw.count(b'"_sd"') == ("_sd" in payload)
-        and raw.count(b'"_sd_alg"') == ("_sd_alg" in payload)
+        raw.count(b'"_sd') == ("_sd" in payload) + ("_sd_alg" in payload)
         and b'"..."' not in raw
         and b"\\" not in raw
         and b"\\" not in disclosed
@@ -231,10 +230,11 @@ def _is_flat(payload: Mapping[str, Any], raw: bytes, texts: Sequence[bytes]) -> 
     )
 
 
-def _decode_disclosure(text: str) -> bytes:
-    if len(text) > MAX_DISCLOSURE_BYTES:
-        too_large(f"a disclosure of {len(text)} characters; at most {MAX_DISCLOSURE_BYTES}")
-    return b64url_decode(text)
+def _decode_disclosures(disclosures: Sequence[str]) -> list[bytes]:
+    longest = max(map(len, disclosures), default=0)
+    if longest > MAX_DISCLOSURE_BYTES:
+        too_large(f"a disclosure of {longest} characters; at most {MAX_DISCLOSURE_BYTES}")
+    return b64url_decode_all(disclosures)
 
 
 def _check_parts(parts: list[Any]) -> None:
@@ -255,7 +255,7 @@ def _digests(disclosures: Iterable[str]) -> list[str]:
 
 def _read_disclosure(text: str) -> tuple[str, list[Any]]:
     """The digest of a disclosure and its two or three parts."""
-    parts: list[Any] = parse_json(_decode_disclosure(text), top=list)
+    parts: list[Any] = parse_json(_decode_disclosures((text,))[0], top=list)
     _check_parts(parts)
     return _digests((text,))[0], parts
 

@@ -107,11 +107,11 @@ class Trail:
         """Fail before unknown before pass; a question none of whose checks ran is unknown."""
         worst = [-1, -1, -1]
         doubtful = False
-        for check in self.checks:
-            question = _QUESTION_OF.get(check[0])
-            if question is not None:
-                worst[question] = max(worst[question], _WORST[check[1]])
-            elif check[0] == "trust_data" and check[1] != "pass":
-                doubtful = True
+        for name, result, *_ in self.checks:
+            question = _QUESTION_OF.get(name)
+            if question is None:
+                doubtful = doubtful or (name == "trust_data" and result != "pass")
+            elif (rank := _WORST[result]) > worst[question]:
+                worst[question] = rank
         answers = ["unknown" if w < 0 or (doubtful and w < 3) else _ANSWERS[w] for w in worst]
         return {"authentic": answers[0], "authorised": answers[1], "recognised": answers[2]}

@@ -231,9 +231,9 @@ def _weigh(right: Right, credential: Credential, *, now: int, fresh: bool) -> St
     grant = _in_force("GRANT", sealed.iat, right.nbf, right.exp, right.events)
     if grant.code:
         return Standing(8, (finding("authority", grant.code, detail=detail),), right)
-    remarks = list(_PASSED["authority"])
+    remarks: Checks = _PASSED["authority"]
     if delegation.ended or grant.ended or now >= right.exp:
-        remarks.append(finding("authority", "GRANT_ENDED_SINCE", detail=detail))
+        remarks = (*remarks, finding("authority", "GRANT_ENDED_SINCE", detail=detail))
     return _scope(right, credential, remarks)
 
 
@@ -242,12 +242,15 @@ class _Force(NamedTuple):
     ended: bool
 
 
+_IN_FORCE = _Force(None, ended=False)
+
+
 def _in_force(kind: str, iat: int, nbf: int, exp: int, events: Sequence[Event]) -> _Force:
     """Whether a statement was in force at the time of sealing (trust effects, by word)."""
     if not nbf <= iat < exp:
         return _Force(f"{kind}_NOT_IN_FORCE", ended=False)
     if not events:
-        return _Force(None, ended=False)
+        return _IN_FORCE
     effect = effect_at(events, iat)
     if effect.word is None:
         return _Force(None, ended=effect.ended)
@@ -258,7 +261,7 @@ def _in_force(kind: str, iat: int, nbf: int, exp: int, events: Sequence[Event]) 
     return _Force(f"{kind}_{effect.word}", ended=True)
 
 
-def _scope(right: Right, credential: Credential, remarks: list[Check]) -> Standing:
+def _scope(right: Right, credential: Credential, remarks: Checks) -> Standing:
     """Step 9: place, profession and term lie inside the grant; then step 10."""
     sealed = credential.sealed
     code, dimension = _outside(right, credential)
@@ -299,9 +302,9 @@ def all_inside(places: Iterable[str], outer: Sequence[str]) -> bool:
     return all([is_within(place, outer) for place in places])
 
 
-def is_within(place: object, outer: Iterable[str]) -> bool:
+def is_within(place: object, outer: Sequence[str]) -> bool:
     """Whether a territory lies in one of `outer`; anything that is no territory lies in none."""
-    return any([place == big or contains(big, place) for big in outer])
+    return place in outer or any([contains(big, place) for big in outer])
 
 
 def profession_of(credential: Credential) -> str | None:

@@ -157,9 +157,10 @@ def _signature(
     """
     if key.public.alg != sealed.alg:
         return None, (finding("signature", "ALG_NOT_ALLOWED"),)
-    seen = hashlib.sha256(key.public.thumbprint + sealed.signature + sealed.signed).digest()
+    digest = hashlib.sha256(sealed.signed).digest()
+    seen = key.public.thumbprint + sealed.signature + digest
     if not bundle.seen.get(seen):
-        if not key.public.verify(sealed.signature, sealed.signed):
+        if not key.public.verify_hashed(sealed.signature, sealed.signed, digest):
             return None, (finding("signature", "SIGNATURE_INVALID"),)
         bundle.seen.put(seen, True)
     try:
@@ -265,9 +266,9 @@ def _own_rules(credential: Credential, policy: Policy) -> tuple[Sequence[Caution
         checks.append(finding("policy", "TYPE_NOT_ACCEPTED"))
     if policy.issuers is not None and credential.key.entry.iss not in policy.issuers:
         checks.append(finding("policy", "ISSUER_NOT_ACCEPTED"))
-    hidden = sorted(policy.required - credential.claims.keys())
-    checks += [finding("policy", "CLAIM_NOT_DISCLOSED", detail={"claim": name}) for name in hidden]
-    cautions = _cautions(credential)
+    for name in sorted(policy.required - credential.claims.keys()) if policy.required else ():
+        checks.append(finding("policy", "CLAIM_NOT_DISCLOSED", detail={"claim": name}))
+    cautions = _cautions(credential) if sealed.kind.cautions else []
     checks.extend(finding("policy", code) for code, _ in cautions if code)
     if is_suspicious(credential.claims):
         checks.append(finding("format", "TEXT_SUSPICIOUS"))
