@@ -15,14 +15,27 @@ from benchmarks.goals import GOALS
 from benchmarks.inputs import check_refusals, flip_bytes
 from benchmarks.pairing import GoalResult, PeerFigure, blocks_for, pair, result
 from benchmarks.shown import (
-    DAY, HOST, ROW, YEAR, Network, accepts, as_digits, desk, each, forgetful, network,
+    DAY,
+    HOST,
+    ROW,
+    YEAR,
+    Network,
+    accepts,
+    as_digits,
+    desk,
+    each,
+    forgetful,
+    network,
 )  # fmt: skip
 from talentseal import codetext
 
 PEER_CALLS = {"base45+zlib+cwt": 25, "cwt": 25, "pycose": 2}  # calls in a block: one is slow
 PEER_BLOCKS = 60
 QUICK_PEER_BLOCKS = 15
-WHY_NOT_LOWER = "a strict CBOR reader in Python is a third of what lies above the signature."
+WHY_NOT_LOWER = (
+    "a strict CBOR reader in Python is a third of what lies above the signature, digits, labels "
+    "and the judging of rights the rest."
+)
 
 
 def run(quick: bool) -> list[GoalResult]:  # noqa: FBT001 - the shape all bench modules share

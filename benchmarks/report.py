@@ -12,6 +12,7 @@ import importlib
 import json
 import os
 import platform
+import re
 import subprocess
 import sys
 from collections.abc import Iterable, Mapping
@@ -77,7 +78,7 @@ def machine(load_at_start: float, *, quick: bool) -> dict[str, Any]:
         "governor": _read("/sys/devices/system/cpu/cpu0/cpufreq/scaling_governor"),
         "load_start": round(load_at_start, 2),
         "load_end": round(os.getloadavg()[0], 2),
-        "kernel": platform.release(),
+        "kernel": _kernel(),
         "python": platform.python_version(),
         "openssl": backend.openssl_version_text(),
         "libraries": {name: installed for name in LIBRARIES if (installed := _version(name))},
@@ -196,6 +197,11 @@ def _cpu_model() -> str:
         if line.startswith("model name"):
             return line.partition(":")[2].strip()
     return platform.processor() or platform.machine()
+
+
+def _kernel() -> str:
+    """Name and major.minor: what follows tells whose machine it was, and nothing about speed."""
+    return " ".join((platform.system(), *re.findall(r"^\d+\.\d+", platform.release())))
 
 
 def _read(path: str) -> str | None:

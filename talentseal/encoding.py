@@ -275,7 +275,9 @@ _BETWEEN = 1_000_000_007
 _BETWEEN_BYTES = b",%d," % _BETWEEN
 
 
-def parse_json_arrays(texts: Sequence[bytes], *, max_depth: int = MAX_CREDENTIAL_DEPTH) -> list[Any]:
+def parse_json_arrays(
+    texts: Sequence[bytes], *, max_depth: int = MAX_CREDENTIAL_DEPTH
+) -> list[list[Any]]:
     """Parse each of several texts as `parse_json(text, top=list)` does, usually in one go.
 
     Joined texts mean what each means alone if every mark set between them comes back at the top
@@ -295,13 +297,13 @@ def parse_json_arrays(texts: Sequence[bytes], *, max_depth: int = MAX_CREDENTIAL
     return [parse_json(text, max_depth=max_depth, top=list) for text in texts]
 
 
-def _parse_joined(joined: bytes, count: int) -> list[Any] | None:
+def _parse_joined(joined: bytes, count: int) -> list[list[Any]] | None:
     """The arrays in a joined text, or None where they must be read one by one."""
     try:
         value = orjson.loads(joined)
     except orjson.JSONDecodeError:
         return None
-    arrays = value[::2]
+    arrays: list[Any] = value[::2]
     if len(value) != 2 * count - 1 or value[1::2] != [_BETWEEN] * (count - 1):
         return None
     if set(map(type, arrays)) != {list} or count_names(value) != joined.count(b'":'):

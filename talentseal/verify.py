@@ -266,8 +266,8 @@ def _own_rules(credential: Credential, policy: Policy) -> tuple[Sequence[Caution
         checks.append(finding("policy", "TYPE_NOT_ACCEPTED"))
     if policy.issuers is not None and credential.key.entry.iss not in policy.issuers:
         checks.append(finding("policy", "ISSUER_NOT_ACCEPTED"))
-    for name in sorted(policy.required - credential.claims.keys()) if policy.required else ():
-        checks.append(finding("policy", "CLAIM_NOT_DISCLOSED", detail={"claim": name}))
+    hidden = sorted(policy.required - credential.claims.keys()) if policy.required else ()
+    checks += [finding("policy", "CLAIM_NOT_DISCLOSED", detail={"claim": name}) for name in hidden]
     cautions = _cautions(credential) if sealed.kind.cautions else []
     checks.extend(finding("policy", code) for code, _ in cautions if code)
     if is_suspicious(credential.claims):
