@@ -1,0 +1,112 @@
+"""Goal 17: how long a person waits for `wallet list` and `verifier check FILE`, from nothing.
+
+Whole processes in wall time, the best of each, interleaved. The floor imports what no such program
+can do without: the curve code, CBOR and the library of the command line. The wallet opens its
+vault, whose passphrase is stretched on purpose; what that costs alone is told beside the figure.
+"""
+
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from benchmarks.goals import GOALS
+from benchmarks.inputs import check_refusals, flip_text
+from benchmarks.pairing import GoalResult
+from benchmarks.report import ROOT
+from benchmarks.shown import network
+
+BIN = Path(sys.executable).parent
+FLOOR = (
+    sys.executable,
+    "-c",
+    "import cbor2, typer; from cryptography.hazmat.primitives.asymmetric import ec",
+)
+RUNS = 15
+QUICK_RUNS = 7
+Command = Sequence[str | Path]
+
+
+def run(quick: bool) -> list[GoalResult]:  # noqa: FBT001 - the shape all bench modules share
+    """Goal 17: the slower of the two programs is the figure."""
+    with tempfile.TemporaryDirectory() as folder:
+        place = Path(folder)
+        environment = _settle(place)
+        good, bad = place / "good.txt", place / "bad.txt"
+        check: Command = (BIN / "verifier", "check", good)
+        refused = check_refusals(
+            lambda path: _code((BIN / "verifier", "check", path), environment) == 0,
+            good=good,
+            bad={"signature": bad},
+        )
+        programs: dict[str, Command] = {
+            "verifier check FILE": check,
+            "wallet list": (BIN / "wallet", "list"),
+        }
+        return [_figure(programs, environment, runs=QUICK_RUNS if quick else RUNS, refused=refused)]
+
+
+def _figure(
+    programs: Mapping[str, Command], environment: Mapping[str, str], *, runs: int, refused: int
+) -> GoalResult:
+    acts: dict[str, Command] = {"floor": FLOOR, **programs}
+    times: dict[str, list[float]] = {name: [] for name in acts}
+    for _ in range(runs):
+        for name, command in acts.items():
+            times[name].append(_seconds(command, environment))
+    floor = min(times.pop("floor"))
+    slowest = max(times, key=lambda name: min(times[name]))
+    best = min(times[slowest])
+    ratio = best / floor
+    found = GoalResult(
+        goal=GOALS[17], ratio_p10=ratio, ratio_median=ratio, floor_us=floor * 1e6,
+        ours_us=best * 1e6, blocks=runs, inputs=f"`{slowest}`, best of {runs}, wall time",
+        refusals_checked=refused,
+    )  # fmt: skip
+    told = {name: f"{min(row) / floor:.2f}, {min(row) * 1e3:.0f} ms" for name, row in times.items()}
+    why = "reading and checking trust data, and stretching the vault's passphrase, come on top."
+    return replace(found, extra=told, why_not_lower=why)
+
+
+def _settle(place: Path) -> dict[str, str]:
+    """A desk with trust data, a wallet without certificates, and two files to check."""
+    city = network()
+    for name, data in city.world.publish().items():
+        path = place / "published" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(data)
+    text = city.shown()
+    token, rest = text.split("~", 1)
+    (place / "good.txt").write_text(text, "ascii")
+    (place / "bad.txt").write_text(f"{flip_text(token, -9)}~{rest}", "ascii")
+    secret = place / "passphrase"
+    secret.write_text("a passphrase for measuring\n", "ascii")
+    secret.chmod(0o600)
+    environment = {
+        **os.environ,
+        "TALENTSEAL_HOME": str(place / "home"),
+        "TALENTSEAL_VAULT_PASSPHRASE_FILE": str(secret),
+    }
+    root = place / "published" / "CN-9999" / "metadata" / "1.root.json"
+    for command in (
+        (BIN / "verifier", "init", "--root", root),
+        (BIN / "verifier", "sync", "--from", place / "published"),
+        (BIN / "wallet", "init"),
+    ):
+        subprocess.run(command, env=environment, check=True, capture_output=True, cwd=ROOT)
+    return environment
+
+
+def _code(command: Command, environment: Mapping[str, str]) -> int:
+    done = subprocess.run(command, env=dict(environment), capture_output=True, check=False)
+    return done.returncode
+
+
+def _seconds(command: Command, environment: Mapping[str, str]) -> float:
+    start = time.perf_counter()
+    _code(command, environment)
+    return time.perf_counter() - start
