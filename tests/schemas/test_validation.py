@@ -190,6 +190,7 @@ def test_a_document_number_is_taken_in_its_stored_spelling_only(
         (image("image/gif", b"GIF89a"), "type_mismatch"),
         (image("image/jpeg", JPEG)[:-1], "type_mismatch"),
         (image("image/jpeg", JPEG + b"\x00\x00\x00")[:-3] + "B==", "type_mismatch"),
+        (image("image/jpeg", JPEG + b"\x00")[:-2] + "B=", "type_mismatch"),
         (image("image/jpeg", JPEG) + "\n", "type_mismatch"),
         ("data:image/jpeg;base64,/9j/_-_-", "type_mismatch"),
         ("https://portrait.example/1.jpg", "type_mismatch"),
