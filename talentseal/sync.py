@@ -764,6 +764,10 @@ def load_bundle(
 
 
 def development_pin(source: Source, jurisdiction: str | None) -> Pin:
+    """The pin of a development root that the data bring along; a real one comes from outside.
+
+    Raises BundleError where the jurisdiction is absent, UsageError where its root is a real one.
+    """
     offered = source.jurisdictions()
     wanted = file_code(jurisdiction) if jurisdiction else (offered[0] if offered else "")
     if wanted not in offered:
