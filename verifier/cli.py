@@ -39,7 +39,7 @@ _MANY = 20  # more inputs than that are worth a progress bar
 
 Json = Annotated[bool, typer.Option("--json", help="One JSON document for machines.")]
 Inputs = Annotated[
-    list[str] | None, typer.Argument(metavar="FILE...", help="Texts, pictures, PDFs; - is stdin.")
+    list[str] | None, typer.Argument(metavar="FILE", help="Texts, pictures, PDFs; - is stdin.")
 ]
 Root = Annotated[Path | None, typer.Option("--root", help="A published root.json.")]
 At = Annotated[str | None, typer.Option("--at", help="Check as of 2026-11-21T09:00:00Z.")]

@@ -1,4 +1,4 @@
-"""Stories about status: a revoked certificate stays revoked, and a doubtful list never clears one."""
+"""Stories about status: what is revoked stays revoked, and a doubtful list clears nobody."""
 
 import zlib
 from dataclasses import replace

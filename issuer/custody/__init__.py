@@ -1,0 +1,1 @@
+"""The issuer's own keys, and its enrolment at the registry."""

@@ -1,0 +1,1 @@
+"""Sealing certificates and keeping their record."""

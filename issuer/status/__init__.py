@@ -1,0 +1,1 @@
+"""Changing the status of what was sealed."""
