@@ -68,6 +68,7 @@ class Party:
             "TALENTSEAL_HOME": str(self.home),
             "TALENTSEAL_EXCHANGE": str(DEMO / "exchange"),
             "TALENTSEAL_TRUST_SOURCE": str(DEMO / "registry" / "registry" / "public"),
+            "TALENTSEAL_VERIFIER_HOST": "verify.sz.example",
             "LANG": "C.UTF-8",
             **({"PYTHONPATH": str(DEMO / "no-network")} if offline else {}),
             **self.settings,

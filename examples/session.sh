@@ -11,6 +11,7 @@ as() {
     TALENTSEAL_HOME=$TALENTSEAL_DEMO/$party \
         TALENTSEAL_EXCHANGE=$TALENTSEAL_DEMO/exchange \
         TALENTSEAL_TRUST_SOURCE=$TALENTSEAL_DEMO/registry/registry/public \
+        TALENTSEAL_VERIFIER_HOST=verify.sz.example \
         TALENTSEAL_VAULT_PASSPHRASE_FILE=$TALENTSEAL_DEMO/vault-passphrase \
         "$@"
 }

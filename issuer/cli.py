@@ -45,7 +45,7 @@ def _source(given: str | None) -> str:
 
 
 @keys.command("new")
-def new_key(
+def new_key(  # noqa: PLR0917 - typer reads options from parameters
     entity_id: Annotated[str, typer.Option("--entity-id", help="https URL, later `iss`.")],
     name: Annotated[list[str], typer.Option("--name", help="Name as en=...")],
     out: Out = None,
@@ -108,7 +108,7 @@ def _tell_changes(changes: Sequence[Any], *, as_json: bool) -> None:
 
 
 @app.command()
-def issue(
+def issue(  # noqa: PLR0917 - typer reads options from parameters
     kind: Annotated[str, typer.Option("--type", help="Such as professional-title/1.")],
     claims: Annotated[Path, typer.Option("--claims", help="JSON file.")],
     holder: Annotated[

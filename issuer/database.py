@@ -1,4 +1,4 @@
-"""The issuer's own database: keys by name, blocks of status indices, what was sealed, what was done.
+"""The issuer's own database: keys by name, blocks of status indices, what was sealed and done.
 
 SQLite in WAL mode with `synchronous=FULL`. Every transaction takes the write lock at its start, so
 two processes never take the same index. No claim of any person is stored here.

@@ -148,7 +148,7 @@ def _question_rows(name: str, verdict: Verdict, lang: str) -> list[_Row]:
     aside = [
         _said(check, verdict, lang)
         for check in found
-        if check.result == "not_applicable" and check.code not in _SILENT
+        if check.result == "not_applicable" and check.code and check.code not in _SILENT
     ]
     if not texts and result == "pass" and found:
         texts = [_passed(name, found, verdict, lang)]

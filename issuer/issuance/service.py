@@ -208,4 +208,5 @@ def listed(office: Office) -> list[dict[str, Any]]:
                 columns.id, columns.type, columns.state, columns.sealed_at, columns.expires_at
             ).order_by(columns.sealed_at)
         ).all()
-    return [dict(row._mapping) for row in rows]  # noqa: SLF001 - SQLAlchemy's public name
+    names = ("id", "type", "state", "sealed_at", "expires_at")
+    return [dict(zip(names, row, strict=True)) for row in rows]

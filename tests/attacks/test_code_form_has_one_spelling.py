@@ -4,10 +4,10 @@ import zlib
 from typing import Any
 
 import pytest
-
 from forging import open_code, reseal_code, said, sealer, sign1
-from schemas.verdict import Verdict
 from simulator import DAY, HOUR, Held, World, key
+
+from schemas.verdict import Verdict
 from talentseal import cwt
 from talentseal.bundle import Bundle
 from talentseal.codetext import parse_text, write_text
@@ -190,9 +190,7 @@ def test_a_codes_signature_has_64_bytes(look: Any, title: Held, length: int) -> 
 
 
 @pytest.mark.parametrize("signature", [bytes(64), b"\xff" * 64, bytes(63) + b"\x01"])
-def test_a_codes_signature_cannot_be_out_of_range(
-    look: Any, title: Held, signature: bytes
-) -> None:
+def test_a_codes_signature_cannot_be_out_of_range(look: Any, title: Held, signature: bytes) -> None:
     head, unprotected, payload, _ = pieces(title)
     forged = dump_cbor(Tag(TAG_SIGN1, [head, unprotected, payload, signature]))
     assert said(look(forged)) == ("refuse", ["SIGNATURE_INVALID"])
@@ -243,9 +241,7 @@ def test_a_codes_claims_are_of_their_kinds(
 
 
 @pytest.mark.parametrize("value", [7, True, None, b"x", [], {}, ["a", 1], Tag(100, "x"), {9: "x"}])
-def test_a_label_holds_what_its_type_says(
-    look: Any, calm: World, title: Held, value: Any
-) -> None:
+def test_a_label_holds_what_its_type_says(look: Any, calm: World, title: Held, value: Any) -> None:
     _, claims = open_code(title.code)
     labelled = claims[-70000]
     fits = 0

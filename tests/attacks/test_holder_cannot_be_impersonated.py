@@ -3,10 +3,10 @@
 from typing import Any
 
 import pytest
-
 from forging import jws, result_of, said, sealer
-from schemas.verdict import Verdict
 from simulator import Held, MemoryReplays, World, key
+
+from schemas.verdict import Verdict
 from talentseal import cwt, sdjwt
 from talentseal.bundle import Bundle
 from talentseal.codetext import write_text
@@ -308,7 +308,7 @@ def test_a_challenge_read_out_loud_is_answered_by_its_digits(
 def _live(held: Held, payload: Any, *, signer: SoftwareSigner | None = None, **more: Any) -> bytes:
     from forging import sign1
 
-    protected = {1: -7, 13: parse_cbor(held.code), 16: cwt.TYP_KEY_BINDING, **more}
+    protected: dict[Any, Any] = {1: -7, 13: parse_cbor(held.code), 16: cwt.TYP_KEY_BINDING, **more}
     return sign1(protected, dump_cbor(payload), signer or held.holder)
 
 
@@ -337,9 +337,7 @@ def test_a_live_proof_has_three_claims(look: Any, title: Held, payload: Any) -> 
     assert said(look(_live(title, payload))) == ("refuse", ["MALFORMED"])
 
 
-def test_a_live_proof_before_the_seal_or_after_its_end_is_none(
-    look: Any, calm: World
-) -> None:
+def test_a_live_proof_before_the_seal_or_after_its_end_is_none(look: Any, calm: World) -> None:
     short = calm.city.issue(exp=calm.start + 3600)
     early = short.live(at=calm.start - 30)
     assert said(look(early, at=calm.start)) == ("refuse", ["HOLDER_PROOF_INVALID"])

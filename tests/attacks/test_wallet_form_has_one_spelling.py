@@ -4,7 +4,6 @@ import json
 from typing import Any
 
 import pytest
-
 from forging import (
     digest_of,
     disclosure,
@@ -15,8 +14,9 @@ from forging import (
     unseal,
     without,
 )
-from schemas.verdict import Verdict
 from simulator import DAY, HOUR, Held, World, key
+
+from schemas.verdict import Verdict
 from talentseal import x509
 from talentseal.bundle import Bundle
 from talentseal.encoding import MAX_TIME, b64url_decode, b64url_encode, dump_json
@@ -324,7 +324,7 @@ def test_a_token_has_three_parts_and_nothing_around_them(
         lambda p: p[:-1] + b',"x":"\xed\xa0\x80"}',
         lambda p: p[:-1] + b',"x":"\xff"}',
         lambda p: p[:-1] + b",}",
-        lambda p: p[:-1] + b',"x":\'y\'}',
+        lambda p: p[:-1] + b",\"x\":'y'}",
         lambda p: p + b"{}",
         lambda p: p + b"x",
         lambda p: b"\xef\xbb\xbf" + p,
@@ -374,9 +374,7 @@ def test_what_must_be_visible_cannot_be_missing(look: Any, title: Held, name: st
 
 @pytest.mark.parametrize("name", ["iat", "exp", "nbf"])
 @pytest.mark.parametrize("value", [None, True, "1795251600", 1.5, -1, MAX_TIME + 1, [], {}])
-def test_a_time_is_a_whole_number_of_seconds(
-    look: Any, title: Held, name: str, value: Any
-) -> None:
+def test_a_time_is_a_whole_number_of_seconds(look: Any, title: Held, name: str, value: Any) -> None:
     verdict = look(reseal(title, payload={name: value}))
     code = "MALFORMED" if isinstance(value, float) else "CLAIM_INVALID"
     assert said(verdict) == ("refuse", [code])
@@ -573,9 +571,7 @@ def test_a_claim_is_no_element_of_a_list(look: Any, calm: World) -> None:
     talent = calm.city.issue("talent-01")
     named = disclosure("salt", "name", "housing")
     inner = disclosure("salt", "benefits", [{"...": digest_of(named)}])
-    token_shown = [
-        d for d in talent.text.split("~")[1:-1] if b'"benefits"' not in b64url_decode(d)
-    ]
+    token_shown = [d for d in talent.text.split("~")[1:-1] if b'"benefits"' not in b64url_decode(d)]
     _, body = unseal(talent.text)
     forged = reseal(
         talent,
@@ -655,9 +651,7 @@ def test_disclosures_nested_without_end_are_refused(look: Any, title: Held) -> N
         texts.append(disclosure("s", f"n{number}", inner))
         inner = {"_sd": [digest_of(texts[-1])]}
     _, body = unseal(title.text)
-    forged = reseal(
-        title, payload={"_sd": [*body["_sd"], digest_of(texts[-1])]}, disclosures=texts
-    )
+    forged = reseal(title, payload={"_sd": [*body["_sd"], digest_of(texts[-1])]}, disclosures=texts)
     verdict = look(forged)
     assert verdict.outcome == "refuse"
     assert verdict.codes[0] in ("MALFORMED", "TOO_LARGE", "CLAIM_INVALID", "DISCLOSURE_INVALID")
@@ -675,15 +669,13 @@ def test_a_huge_disclosure_is_not_read(look: Any, title: Held) -> None:
     "text",
     [
         "<script>alert(1)</script>",
-        "=HYPERLINK(\"https://mallory.example\")",
+        '=HYPERLINK("https://mallory.example")',
         "{{ 7 * 7 }}",
         "'; drop table person; --",
         "..\\..\\boot.ini",
     ],
 )
-def test_hostile_content_is_carried_as_it_was_sealed(
-    calm: World, look: Any, text: str
-) -> None:
+def test_hostile_content_is_carried_as_it_was_sealed(calm: World, look: Any, text: str) -> None:
     title = calm.city.issue(claims={"approval_number": text})
     verdict = look(title.text)
     assert said(verdict) == ("accept", [])
@@ -703,9 +695,7 @@ def test_hostile_content_is_carried_as_it_was_sealed(
         "FANLI\u2066X",
     ],
 )
-def test_a_text_that_could_look_like_another_is_remarked(
-    calm: World, look: Any, text: str
-) -> None:
+def test_a_text_that_could_look_like_another_is_remarked(calm: World, look: Any, text: str) -> None:
     title = calm.city.issue(claims={"approval_number": text})
     verdict = look(title.text)
     assert said(verdict) == ("accept", [])
@@ -724,7 +714,7 @@ def test_an_eddsa_key_is_as_good_as_its_listing(world: World) -> None:
     bureau = world.city.bodies["bureau"]
     bureau.keys.append(world.city.listed(signer))
     world.city.grant(bureau, jkt=[signer.public.kid])
-    chain = x509.chain_text(world.city.chain_for(bureau.entity_id, signer))  # type: ignore[arg-type]
+    chain = x509.chain_text(world.city.chain_for(bureau.entity_id, signer))
     held = world.city.issue(signer=signer, x5c=chain)
     for shown in (held, held.code):
         assert said(world.check(shown)) == ("accept", [])
