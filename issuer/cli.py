@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import typer
 
-from talentseal.commandline import emit, main_door, new_app, now, setting
-from talentseal.errors import InputError, UsageError
+from talentseal.commandline import emit, main_door, new_app, note, now, setting
+from talentseal.errors import InputError, UnavailableError, UsageError
 
 if TYPE_CHECKING:
-    from issuer.issuance.service import Order, Sealed
+    from issuer.issuance.models import Issued, Order
     from issuer.office import Office
     from talentseal.keys import PublicKey
 
@@ -32,9 +32,16 @@ def main(argv: Sequence[str] | None = None) -> NoReturn:
 
 
 def _office() -> "Office":
+    """This issuer; orders that an earlier command could not leave go out first."""
     from issuer.office import Office
+    from issuer.status.service import deliver
 
-    return Office.here()
+    office = Office.here()
+    try:
+        deliver(office, now=now())
+    except UnavailableError as error:
+        note(f"Orders of status still wait: {error.message}")
+    return office
 
 
 def _source(given: str | None) -> str:
@@ -42,6 +49,19 @@ def _source(given: str | None) -> str:
     if found is None:
         raise UsageError("where is the trust data?", hint="Name a folder or zip with --trust.")
     return found
+
+
+@app.command()
+def migrate(as_json: Json = False) -> None:  # noqa: FBT002
+    """Example: issuer migrate
+
+    Bring the database to the schema of this program.
+    """
+    from issuer.database import REVISION
+    from issuer.office import Office
+
+    Office.here().migrate()
+    emit({"schema": REVISION}, as_json=as_json, text=f"Schema {REVISION}.")
 
 
 @keys.command("new")
@@ -60,7 +80,10 @@ def new_key(  # noqa: PLR0917 - typer reads options from parameters
     from issuer.custody.service import new_key as make
     from talentseal.files import write_atomic
 
-    names = dict(part.partition("=")[::2] for part in name)
+    pairs = [part.partition("=") for part in name]
+    if not all(tag and mark for tag, mark, _ in pairs):
+        raise UsageError("a name is written as tag=name", hint="Such as --name en=Example.")
+    names = {tag: text for tag, _, text in pairs}
     request = make(_office(), entity_id=entity_id, names=names, alg=alg, dev=dev, now=now())
     if out:
         write_atomic(out, request.encode(), mode=0o644)
@@ -101,8 +124,10 @@ def sync(trust: Source = None, as_json: Json = False) -> None:  # noqa: FBT002
 
 
 def _tell_changes(changes: Sequence[Any], *, as_json: bool) -> None:
-    rows = [{"jurisdiction": c.jurisdiction, "version": c.after, "refused": c.refused}
-            for c in changes]  # fmt: skip
+    rows = [
+        {"jurisdiction": one.jurisdiction, "version": one.after, "refused": one.refused}
+        for one in changes
+    ]
     lines = [f"{r['jurisdiction']}  version {r['version']}  {r['refused'] or ''}" for r in rows]
     emit({"jurisdictions": rows}, as_json=as_json, text="\n".join(map(str.rstrip, lines)))
 
@@ -116,43 +141,37 @@ def issue(  # noqa: PLR0917 - typer reads options from parameters
     ] = None,
     paper: Annotated[bool, typer.Option("--paper", help="A code to print.")] = False,  # noqa: FBT002
     out: Out = None,
+    lang: Annotated[list[str] | None, typer.Option("--lang", help="Best first.")] = None,
     territory: Annotated[list[str] | None, typer.Option("--territory", help="Place.")] = None,
+    level: Annotated[str, typer.Option("--level", help="M for paper, L for screens.")] = "M",
     as_json: Json = False,  # noqa: FBT002
 ) -> None:
     """Example: issuer issue --type professional-title/1 --claims claims.json --paper --out code.png
 
     Seal one certificate, for a wallet's key or as a code on paper.
     """
+    from issuer.issuance.handing import check_target
     from issuer.issuance.service import issue as seal
 
-    order = _order(kind, claims, holder, territory, paper=paper)
     office = _office()
-    sealed = seal(office, order, now=now())
-    document, told = _hand_out(office, sealed, out)
-    emit(document, as_json=as_json, text=f"{sealed.id}  {kind}{told}")
+    order = _order(kind, claims, territory, _keys_for(holder, paper=paper), host=office.host)
+    order = _tuned(order, lang, level)
+    check_target(order, out)
+    _hand_out(seal(office, order, now=now()), out, as_json=as_json)
 
 
-def _order(
-    kind: str, path: Path, holder: Path | None, territory: list[str] | None, *, paper: bool
-) -> "Order":
-    from issuer.issuance.service import Order
-    from talentseal.encoding import parse_json
-    from talentseal.files import read_bounded
+Keys = tuple["PublicKey | None", "PublicKey | None", bool]
 
-    document = parse_json(read_bounded(path, MAX_CLAIMS_BYTES), max_bytes=MAX_CLAIMS_BYTES)
-    content = document.get("claims", document)
-    places = territory or document.get("territory") or []
-    if not isinstance(places, list) or not all(isinstance(place, str) for place in places):
-        raise InputError("territory is no list of places", code="REQUEST_INVALID")
-    if not places:
-        raise UsageError("for which place?", hint="Name it with --territory.")
+
+def _keys_for(holder: Path | None, *, paper: bool) -> Keys:
+    """Key of the wallet form, key of the code, and whether the code is for paper."""
     held = _holder_keys(holder) if holder else []
     if not held and not paper:
         raise UsageError("for whom?", hint="Give --holder-jwk FILE, or --paper.")
-    if paper and held:
-        return Order(kind, places, content, None, held[0])
-    wallet, code = [*held, None, None][:2]
-    return Order(kind, places, content, wallet, code, paper=paper)
+    if paper and len(held) > 1:
+        raise UsageError("a code on paper names one key", hint="Give the code's key alone.")
+    first, second = [*held, None, None][:2]
+    return (None, first, True) if paper else (first, second, False)
 
 
 def _holder_keys(path: Path) -> "list[PublicKey]":
@@ -164,65 +183,77 @@ def _holder_keys(path: Path) -> "list[PublicKey]":
     listed = document["keys"] if isinstance(document.get("keys"), list) else [document]
     if not 1 <= len(listed) <= 2:
         raise UsageError("one key for the wallet, and one for its code, at most")
-    return [PublicKey.from_jwk(jwk) for jwk in listed]
+    found = [PublicKey.from_jwk(jwk) for jwk in listed]
+    if len(set(found)) < len(found):
+        raise UsageError("each form has a key of its own", hint="Make another key in the wallet.")
+    return found
 
 
-def _hand_out(office: "Office", sealed: "Sealed", out: Path | None) -> tuple[dict[str, Any], str]:
-    """The document of a certificate, and what is told of where it went."""
-    from talentseal.encoding import b64url_encode, dump_json
-    from talentseal.files import write_atomic
+def _order(kind: str, path: Path, territory: list[str] | None, keys: Keys, *, host: str) -> "Order":
+    from issuer.issuance.models import Order
+    from talentseal.encoding import parse_json
+    from talentseal.files import read_bounded
 
-    forms: list[dict[str, str]] = []
-    if sealed.text:
-        forms.append({"format": "dc+sd-jwt", "credential": sealed.text})
-    if sealed.code:
-        forms.append({"format": "talentseal_cwt", "credential": b64url_encode(sealed.code)})
-    document = {"id": sealed.id, "credentials": forms}
-    if out is None:
-        return document, "\n" + (sealed.text or _code_text(office, sealed.code or b""))
-    if out.suffix == ".json":
-        data = dump_json(document)
-    elif sealed.text:
-        data = sealed.text.encode()
+    document = parse_json(read_bounded(path, MAX_CLAIMS_BYTES), max_bytes=MAX_CLAIMS_BYTES)
+    content = document.get("claims", document)
+    if document.get("type", kind) != kind and "claims" in document:
+        raise UsageError("the file holds claims of another type", hint="Look at its member type.")
+    places = territory or document.get("territory") or []
+    if not isinstance(places, list) or not all(isinstance(place, str) for place in places):
+        raise InputError("territory is no list of places", code="REQUEST_INVALID")
+    if not places:
+        raise UsageError("for which place?", hint="Name it with --territory.")
+    wallet, code, paper = keys
+    return Order(kind, places, content, wallet, code, paper=paper, host=host)
+
+
+def _tuned(order: "Order", lang: list[str] | None, level: str) -> "Order":
+    from dataclasses import replace
+
+    from issuer.issuance.models import LANGUAGES
+
+    if level not in ("L", "M"):
+        raise UsageError("--level is M or L")
+    if not set(lang or ()) <= set(LANGUAGES):
+        raise UsageError("a language unknown here", hint=f"One of {', '.join(LANGUAGES)}.")
+    tuned = replace(order, languages=lang or LANGUAGES)
+    return replace(tuned, level="L") if level == "L" else tuned
+
+
+def _hand_out(issued: "Issued", out: Path | None, *, as_json: bool) -> None:
+    """Write, draw or print a certificate that is on record."""
+    from issuer.issuance import handing
+
+    number, kind = issued.number, issued.order.type_id
+    if issued.one_language:
+        note("The code holds one language: with two it would be too large to print.")
+    if out is not None:
+        handing.write(issued, out)
+        told = {"id": number, "type": kind, "forms": issued.order.forms, "file": str(out)}
+        emit(told, as_json=as_json, text=f"{number}  {kind}  -> {out}")
+    elif as_json or not handing.draw(issued):
+        text = f"{number}  {kind}\n{handing.shown(issued)}"
+        emit(handing.document(issued), as_json=as_json, text=text)
     else:
-        data = _drawn(_code_text(office, sealed.code or b""), out.suffix)
-    write_atomic(out, data, mode=0o600)
-    return document, f"  -> {out}"
-
-
-def _code_text(office: "Office", code: bytes) -> str:
-    from functools import partial
-
-    from talentseal import qr
-    from talentseal.codetext import write_text
-
-    return write_text(code, host=office.host, version_of=partial(qr.version_of, level="M"))
-
-
-def _drawn(text: str, suffix: str) -> bytes:
-    from talentseal import qr
-
-    if suffix == ".png":
-        return qr.to_png(qr.encode(text, level="M"))
-    if suffix == ".svg":
-        return qr.to_svg(qr.encode(text, level="M")).encode()
-    return text.encode()
+        note(f"{number}  {kind}")
 
 
 @app.command("list")
 def list_certificates(as_json: Json = False) -> None:  # noqa: FBT002
     """Example: issuer list"""
-    from issuer.issuance.service import listed
+    from issuer.issuance.repository import listed
 
-    rows = listed(_office())
-    lines = [f"{row['id']}  {row['state']:<9}  {row['type']}" for row in rows]
+    rows = listed(_office().engine)
+    lines = [
+        f"{row['id']}  {row['state']:<9}  {row['type']}  {', '.join(row['forms'])}" for row in rows
+    ]
     emit({"certificates": rows}, as_json=as_json, text="\n".join(lines) or "Nothing sealed yet.")
 
 
 def _change(act: str, number: str, reason: str, *, as_json: bool) -> None:
     from issuer.status.service import change
 
-    change(_office(), act, number, reason=reason, now=now())
+    number = change(_office(), act, number, reason=reason, now=now())
     told = f"{number}  {act}: ordered; in the next list after `registry publish`"
     emit({"id": number, "act": act, "reason": reason}, as_json=as_json, text=told)
 

@@ -20,7 +20,9 @@ from sqlalchemy import (
     UniqueConstraint,
     create_engine,
     event,
+    inspect,
     make_url,
+    text,
 )
 from sqlalchemy.exc import ArgumentError, SQLAlchemyError
 
@@ -47,7 +49,8 @@ key = Table(
 status_block = Table(
     "status_block",
     metadata,
-    Column("block", String, primary_key=True),
+    Column("number", Integer, primary_key=True),  # blocks are used in the order they came
+    Column("block", String, nullable=False, unique=True),
     Column("uri", String, nullable=False),
     Column("indices", String, nullable=False),  # JSON list, in order of use
     Column("size", Integer, nullable=False),
@@ -67,9 +70,10 @@ form = Table(
     "form",
     metadata,
     Column("certificate", String, nullable=False),
-    Column("form", String, nullable=False),
+    Column("form", String, nullable=False),  # wallet, code, paper
     Column("uri", String, nullable=False),
     Column("idx", Integer, nullable=False),
+    Column("sha256", String, nullable=False),  # hex, of the sealed bytes
     UniqueConstraint("uri", "idx"),
 )
 outbox = Table(
@@ -91,8 +95,23 @@ audit = Table(
 )
 
 
-def open_engine(url: str) -> Engine:
-    """An engine for `url`, migrated to this program's schema. Raises UsageError."""
+def open_database(url: str) -> Engine:
+    """An engine for `url`, whose database is made if there is none.
+
+    Raises UsageError for a database that is older than this program, UnavailableError for one that
+    is newer, damaged or of another kind.
+    """
+    engine = connect(url)
+    found = _revision(engine)
+    if found is None:
+        migrate(engine)
+    elif found < REVISION:
+        raise UsageError("the database is older than this program", hint="Run: issuer migrate")
+    return engine
+
+
+def connect(url: str) -> Engine:
+    """An engine for `url`; no connection is made yet. Raises UsageError, UnavailableError."""
     try:
         parsed = make_url(url)
     except ArgumentError as error:
@@ -106,7 +125,6 @@ def open_engine(url: str) -> Engine:
     engine = create_engine(parsed)
     event.listen(engine, "connect", _prepare)
     event.listen(engine, "begin", _begin)
-    _migrate(engine)
     return engine
 
 
@@ -120,19 +138,42 @@ def _begin(connection: Any) -> None:
     connection.exec_driver_sql("BEGIN IMMEDIATE")
 
 
-def _migrate(engine: Engine) -> None:
+def _revision(engine: Engine) -> str | None:
+    """The schema's revision, None for a database that holds nothing."""
+    with _explained("cannot be opened"), engine.connect() as connection:
+        if not inspect(connection).has_table("alembic_version"):
+            return None
+        found: str | None = connection.execute(
+            text("SELECT version_num FROM alembic_version")
+        ).scalar()
+    if found is not None and found > REVISION:
+        raise UnavailableError(
+            "the database was made by a newer version of this program",
+            hint="Install that version; nothing was changed.",
+        )
+    return found
+
+
+def migrate(engine: Engine) -> None:
+    """Bring the database to the schema of this program. Raises UnavailableError."""
     from alembic import command
     from alembic.config import Config
-    from alembic.util import CommandError
 
+    _revision(engine)
     config = Config()
     config.set_main_option("script_location", str(_SCRIPTS).replace("%", "%%"))
     config.attributes["engine"] = engine
-    try:
+    with _explained("cannot be brought to this version"):
         command.upgrade(config, REVISION)
-    except (SQLAlchemyError, CommandError) as error:
+
+
+@contextmanager
+def _explained(what: str) -> Iterator[None]:
+    try:
+        yield
+    except SQLAlchemyError as error:
         raise UnavailableError(
-            "the issuer's database cannot be opened or brought to this version",
+            f"the issuer's database {what}",
             hint="Check its path and rights; restore the last backup if it is damaged.",
         ) from error
 

@@ -8,7 +8,15 @@ from typing import Any
 
 from sqlalchemy import Connection, Engine, insert, select
 
-from issuer.database import audit, key, open_engine, profile, transaction
+from issuer.database import (
+    audit,
+    connect,
+    key,
+    migrate,
+    open_database,
+    profile,
+    transaction,
+)
 from talentseal.bundle import Bundle
 from talentseal.commandline import base_home, key_passphrase, keys_folder, role_home, setting
 from talentseal.encoding import parse_json
@@ -37,8 +45,15 @@ class Office:
 
     @cached_property
     def engine(self) -> Engine:
+        return open_database(self._database())
+
+    def migrate(self) -> None:
+        """Bring the database to the schema of this program. Raises UnavailableError."""
+        migrate(connect(self._database()))
+
+    def _database(self) -> str:
         make_private_folder(self.home)
-        return open_engine(setting(DATABASE) or f"sqlite:///{self.home / 'issuer.db'}")
+        return setting(DATABASE) or f"sqlite:///{self.home / 'issuer.db'}"
 
     @cached_property
     def keystore(self) -> Keystore:
@@ -55,35 +70,45 @@ class Office:
     @property
     def orders(self) -> Path:
         chosen = setting(EXCHANGE)
-        return (Path(chosen) if chosen else base_home() / "exchange") / "orders"
+        folder = Path(chosen).expanduser().absolute() if chosen else base_home() / "exchange"
+        return folder / "orders"
 
     @property
     def host(self) -> str:
         return setting(VERIFIER_HOST) or DEFAULT_HOST
 
+    @property
+    def entity_id(self) -> str:
+        return self.profile("entity_id")
+
+    def find_profile(self, name: str) -> str | None:
+        with transaction(self.engine) as db:
+            return db.execute(select(profile.c.value).where(profile.c.name == name)).scalar()
+
     def profile(self, name: str) -> str:
         """A fact about this issuer. Raises UsageError before it is enrolled."""
-        with transaction(self.engine) as db:
-            value = db.execute(select(profile.c.value).where(profile.c.name == name)).scalar()
+        value = self.find_profile(name)
         if value is None:
             raise UsageError(
                 "this issuer is not set up yet",
                 hint="Run `issuer keys new`, have the registry answer, then `issuer enrol FILE`.",
             )
-        return str(value)
+        return value
 
-    def signing_key(self) -> tuple[str, list[str]]:
-        """The newest enrolled key: its identifier and its certificate chain."""
+    def signing_keys(self) -> list[tuple[str, list[str]]]:
+        """Every enrolled key, newest first: its identifier and its certificate chain.
+
+        Raises UsageError where there is none.
+        """
         with transaction(self.engine) as db:
-            row = db.execute(
+            rows = db.execute(
                 select(key.c.kid, key.c.x5c)
                 .where(key.c.x5c.is_not(None))
-                .order_by(key.c.created_at.desc())
-            ).first()
-        if row is None:
+                .order_by(key.c.created_at.desc(), key.c.kid)
+            ).all()
+        if not rows:
             raise UsageError("no key of this issuer is enrolled", hint="Run: issuer enrol FILE")
-        chain: list[str] = parse_json(row.x5c.encode(), top=list)
-        return row.kid, chain
+        return [(row.kid, parse_json(row.x5c.encode(), top=list)) for row in rows]
 
 
 def set_profile(db: Connection, facts: Mapping[str, str]) -> None:

@@ -227,9 +227,10 @@ def _tell(error: TalentsealError, *, as_json: bool) -> int:
     return error.exit
 
 
-def problem_document(error: TalentsealError) -> dict[str, str]:
-    """An error as the object that `--json` prints."""
-    return {"code": error.code, "title": error.message, "detail": error.hint}
+def problem_document(error: TalentsealError) -> dict[str, Any]:
+    """An error as the object that `--json` prints; `errors` lists the faults of a request."""
+    document = {"code": error.code, "title": error.message, "detail": error.hint}
+    return {**document, "errors": list(error.errors)} if error.errors else document
 
 
 def _tell_other(error: Exception, *, as_json: bool) -> int:

@@ -12,6 +12,7 @@ which thing, and a hint that says what to do next. Neither holds a key, a token 
 An expected refusal of a credential is never an error: it is a check in a verdict.
 """
 
+from collections.abc import Mapping, Sequence
 from enum import IntEnum
 
 
@@ -29,6 +30,9 @@ class TalentsealError(Exception):
     """The root of the tree; catch it at the outermost doors only."""
 
     exit = Exit.UNAVAILABLE
+
+    # Where a request has several faults: pointer, kind and sentence of each.
+    errors: Sequence[Mapping[str, str]] = ()
 
     def __init__(self, message: str, *, code: str, hint: str = "") -> None:
         super().__init__(message)

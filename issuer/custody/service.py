@@ -6,36 +6,31 @@ from hashlib import sha256
 from pathlib import Path
 
 from pydantic import ValidationError
-from sqlalchemy import insert, select, update
+from sqlalchemy import Connection, insert, select, update
 
 from issuer.database import key, status_block, transaction
 from issuer.office import ROLE, Office, note, set_profile
 from schemas.registry import ENROLMENT_REQUEST_TYP, Enrolment, EnrolmentRequest
 from talentseal.artefacts import file_code
 from talentseal.commandline import key_passphrase, keys_folder, make_dev_passphrase
-from talentseal.encoding import dump_json, parse_json, to_seconds
-from talentseal.errors import InputError, RefusedError
+from talentseal.encoding import MAX_METADATA_BYTES, dump_json, parse_json, to_seconds
+from talentseal.errors import InputError, RefusedError, UsageError
 from talentseal.files import read_bounded
 from talentseal.jose import sign_jws
-from talentseal.keystore import Keystore
+from talentseal.keystore import KEYSTORE_FILE, Keystore
+from talentseal.statements import is_entity_id
 from talentseal.sync import Change, Pin, open_source, synchronise
 
-MAX_ENROLMENT_BYTES = 1024 * 1024
+MAX_ENROLMENT_BYTES = 16 * 1024 * 1024  # sixteen blocks of the greatest size
+MAX_ENROLMENT_MEMBERS = 1_100_000
 
 
 def new_key(
     office: Office, *, entity_id: str, names: Mapping[str, str], alg: str, dev: bool, now: datetime
 ) -> str:
-    """Make a key and return the signed request to list it."""
-    passphrase = make_dev_passphrase(ROLE) if dev else key_passphrase(ROLE)
-    folder = keys_folder(ROLE)
-    exists = (folder / "keystore.json").exists()
-    store = (
-        Keystore.open(folder, passphrase)
-        if exists
-        else Keystore.create(folder, passphrase, dev=dev)
-    )
-    signer = store.new(alg, now=now)
+    """Make a key and return the signed request to list it. Raises UsageError, InputError."""
+    _check_body(office, entity_id, names)
+    signer = _keystore(dev=dev).new(alg, now=now)
     at = to_seconds(now)
     request = EnrolmentRequest(iss=entity_id, iat=at, jwk=signer.public.jwk, names=dict(names))
     with transaction(office.engine) as db:
@@ -46,6 +41,25 @@ def new_key(
     return sign_jws(dump_json(request.model_dump()), header, signer)
 
 
+def _check_body(office: Office, entity_id: str, names: Mapping[str, str]) -> None:
+    if not is_entity_id(entity_id):
+        raise UsageError("the entity id is an https URL", hint="Such as https://titles.sz.example")
+    known = office.find_profile("entity_id")
+    if known not in (None, entity_id):
+        raise UsageError(f"this issuer is {known}", hint="Another body needs a home of its own.")
+    if not names.get("en") or not all(names.values()):
+        raise UsageError("a name in English is needed", hint='Such as --name en="Title Bureau"')
+
+
+def _keystore(*, dev: bool) -> Keystore:
+    """The keystore of this home, made when the first key is. Raises UsageError."""
+    passphrase = make_dev_passphrase(ROLE) if dev else key_passphrase(ROLE)
+    folder = keys_folder(ROLE)
+    if (folder / KEYSTORE_FILE).exists():
+        return Keystore.open(folder, passphrase)
+    return Keystore.create(folder, passphrase, dev=dev)
+
+
 def keys(office: Office) -> list[dict[str, object]]:
     with transaction(office.engine) as db:
         rows = db.execute(select(key).order_by(key.c.created_at)).all()
@@ -54,32 +68,53 @@ def keys(office: Office) -> list[dict[str, object]]:
 
 def enrol(office: Office, path: Path, *, source: str, now: datetime) -> Sequence[Change]:
     """Take in the registry's answer and bring the trust data it pins. Raises RefusedError."""
-    document = parse_json(read_bounded(path, MAX_ENROLMENT_BYTES), max_bytes=MAX_ENROLMENT_BYTES,
-                          max_members=200_000)  # fmt: skip
-    try:
-        answer = Enrolment.model_validate(document)
-    except ValidationError as error:
-        raise InputError("not an enrolment answer", code="REQUEST_INVALID") from error
-    if answer.entity_id != office.profile("entity_id"):
-        raise RefusedError("this answer is for another issuer", code="REQUEST_INVALID")
+    answer = _read_answer(path)
+    if answer.entity_id != office.entity_id:
+        raise RefusedError(f"this answer is for {answer.entity_id}", code="REQUEST_INVALID")
+    if not {str(row["kid"]) for row in keys(office)} & answer.x5c.keys():
+        raise RefusedError(
+            "this answer names no key that was made here",
+            code="REQUEST_INVALID",
+            hint="Send the registry the request of `issuer keys new`.",
+        )
     pin = _pin(answer, source)
     changes = _bring(office, pin, source, now)
     with transaction(office.engine) as db:
-        for kid, chain in answer.x5c.items():
-            db.execute(update(key).where(key.c.kid == kid).values(x5c=dump_json(chain).decode()))
-        for block in answer.blocks:
-            if db.execute(select(status_block).where(status_block.c.block == block.block)).first():
-                continue
-            indices = dump_json(block.indices).decode()
-            db.execute(
-                insert(status_block).values(
-                    block=block.block, uri=block.uri, indices=indices, size=len(block.indices),
-                    used=0,
-                )
-            )  # fmt: skip
+        _keep(db, answer)
         set_profile(db, {"jurisdiction": answer.jurisdiction, "root": pin.root.decode()})
         note(db, "enrolled", at=to_seconds(now))
     return changes
+
+
+def _read_answer(path: Path) -> Enrolment:
+    document = parse_json(
+        read_bounded(path, MAX_ENROLMENT_BYTES),
+        max_bytes=MAX_ENROLMENT_BYTES,
+        max_members=MAX_ENROLMENT_MEMBERS,
+    )
+    try:
+        return Enrolment.model_validate(document)
+    except ValidationError as error:
+        raise InputError("not an enrolment answer", code="REQUEST_INVALID") from error
+
+
+def _keep(db: Connection, answer: Enrolment) -> None:
+    """Chains of our keys, and blocks that are new; a block that is here goes on as it is."""
+    for kid, chain in answer.x5c.items():
+        db.execute(update(key).where(key.c.kid == kid).values(x5c=dump_json(chain).decode()))
+    known = set(db.execute(select(status_block.c.block)).scalars())
+    for block in answer.blocks:
+        if block.block not in known:
+            indices = dump_json(block.indices).decode()
+            db.execute(
+                insert(status_block).values(
+                    block=block.block,
+                    uri=block.uri,
+                    indices=indices,
+                    size=len(block.indices),
+                    used=0,
+                )
+            )
 
 
 def bring_trust(office: Office, *, source: str, now: datetime) -> Sequence[Change]:
@@ -93,9 +128,19 @@ def _bring(office: Office, pin: Pin, source: str, now: datetime) -> Sequence[Cha
 
 def _pin(answer: Enrolment, source: str) -> Pin:
     """The root that the answer names by its fingerprint, wherever the source has it from."""
+    root = b""
     with open_source(source) as files:
-        name = f"{file_code(answer.jurisdiction)}/metadata/1.root.json"
-        root = b"".join(files.read(name))
+        try:
+            for chunk in files.read(f"{file_code(answer.jurisdiction)}/metadata/1.root.json"):
+                root += chunk
+                if len(root) > MAX_METADATA_BYTES:
+                    break
+        except FileNotFoundError as error:
+            raise RefusedError(
+                f"{source} holds nothing of {answer.jurisdiction}",
+                code="WRONG_NETWORK",
+                hint="Name the registry's published folder, or a bundle of it, with --trust.",
+            ) from error
     if sha256(root).hexdigest() != answer.root_s256:
         raise RefusedError(
             "the root of this source is not the one that the answer names", code="WRONG_NETWORK"

@@ -1,212 +1,153 @@
 """Sealing: claims in, a certificate out, and a record without anything about the person.
 
-The order is: validate every claim; take status indices; seal; judge the result by the same steps as
-a verifier would, against this issuer's own trust data; only then record it and hand it out. An
-index once taken is never used again, whatever happens after.
+The order matters. Every claim is validated; a draft without signature is judged as a verifier
+would; only then are status indices taken, for good. The certificate is sealed, judged again, put on
+record, and handed out last. A crash costs an index, or leaves a certificate on record that nobody
+got; it never leaves one in the world that cannot be revoked.
 """
 
+import hashlib
 import os
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
 from datetime import datetime
-from typing import Any
 
-from sqlalchemy import insert, select, update
-
-from issuer.database import certificate, form, status_block, transaction
-from issuer.office import Office, note
+from issuer.issuance import repository
+from issuer.issuance.judging import check_draft, check_sealed
+from issuer.issuance.models import Issued, Order, Plan, Sealed
+from issuer.issuance.repository import Record
+from issuer.issuance.sealing import Random, draft, seal
+from issuer.office import Office
 from schemas.credentials import validate_claims, validity_of
 from schemas.types import TYPE_IDS, vct_of
-from talentseal import cwt, sdjwt
-from talentseal.encoding import from_seconds, parse_json, to_seconds
-from talentseal.errors import RefusedError, UnavailableError, UsageError
-from talentseal.keys import PublicKey, Signer
-from talentseal.policy import Policy
-from talentseal.reading import Evidence
-from talentseal.sdjwt import Envelope
-from talentseal.status import StatusList
-from talentseal.type_metadata import CredentialType
-from talentseal.verify import verify
+from talentseal.bundle import Bundle, ListedKey
+from talentseal.encoding import from_seconds, to_seconds
+from talentseal.errors import RefusedError, UsageError
+from talentseal.trust import all_inside
 
 HOUR_SECONDS = 3600
 ID_CHARACTERS = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"  # Crockford's: nothing looks like another
 ID_LENGTH = 8
-# What a fresh certificate must pass; status and holder are not about the issuer.
-_OWN_CHECKS = frozenset(
-    ("format", "issuer_key", "certificate", "signature", "key_time", "authority", "scope",
-     "approval", "validity")
-)  # fmt: skip
 
 
-class ClaimsInvalidError(RefusedError):
-    """Claims that break their table; `errors` names every fault."""
+def issue(office: Office, order: Order, *, now: datetime, random: Random = os.urandom) -> Issued:
+    """Seal one certificate and put it on record.
 
-    def __init__(self, errors: Sequence[Mapping[str, str]]) -> None:
-        listed = "; ".join(f"{e['pointer']} {e['message']}" for e in errors)
-        super().__init__(f"the claims are refused: {listed}", code="CLAIMS_INVALID",
-                         hint="Correct the fields named.")  # fmt: skip
-        self.errors = errors
-
-
-@dataclass(frozen=True)
-class Order:
-    """What is to be sealed. `wallet`, `code`: the holder's keys for either form."""
-
-    type_id: str
-    territory: Sequence[str]
-    claims: Mapping[str, Any]
-    wallet: PublicKey | None = None
-    code: PublicKey | None = None
-    paper: bool = False
-    languages: Sequence[str] = ("zh-Hans", "zh-Hant", "en", "pt")
-
-
-@dataclass(frozen=True)
-class Sealed:
-    """A certificate in the forms asked for: SD-JWT text, and the bytes of a code."""
-
-    id: str
-    text: str | None
-    code: bytes | None
-
-
-def issue(office: Office, order: Order, *, now: datetime) -> Sealed:
-    """Seal one certificate. Raises RefusedError with the code a verifier would give."""
+    Raises RefusedError `CLAIMS_INVALID` with every fault, or with the code that a verifier would
+    give; UnavailableError `STATUS_LIST_UNPUBLISHED`; UsageError.
+    """
     check_claims(order)
-    kind = office.bundle.find_type(vct_of(order.type_id))
-    if kind is None:
-        raise UsageError("this issuer holds no trust data yet", hint="Run: issuer sync")
-    kid, chain = office.signing_key()
+    bundle = office.bundle
+    uri = repository.usable_list(office.engine, bundle)
+    plan, kid = _settled(office, order, uri, now=now, random=random)
     signer = office.keystore.load(kid)
-    sealed = _seal(office, order, kind, signer=signer, chain=chain, now=now)
-    _judge(office, sealed, now)
-    return sealed
+    places = repository.take_indices(office.engine, bundle, order.forms)
+    sealed = seal(plan, places, signer, random=random)
+    check_sealed(sealed, bundle, now=now)
+    number = new_number(random)
+    repository.add(
+        office.engine,
+        Record(
+            number, order.type_id, kid, to_seconds(now), plan.exp, places, _digests(order, sealed)
+        ),
+    )
+    return Issued(number, order, sealed, plan.one_language)
 
 
 def check_claims(order: Order) -> None:
+    """Raises UsageError for an unknown type, RefusedError `CLAIMS_INVALID` with every fault."""
     if order.type_id not in TYPE_IDS:
         raise UsageError(f"no type {order.type_id[:60]!r}", hint=f"One of {', '.join(TYPE_IDS)}.")
     faults = validate_claims(order.type_id, order.claims, territory=order.territory)
-    if faults:
-        raise ClaimsInvalidError(
-            [{"pointer": f.pointer, "error": f.error, "message": f.message} for f in faults]
-        )
+    if not faults:
+        return
+    lines = "".join(f"\n  {fault.pointer or '/'}  {fault.message}" for fault in faults)
+    refusal = RefusedError(
+        f"The claims are refused:{lines}", code="CLAIMS_INVALID", hint="Correct the fields named."
+    )
+    refusal.errors = [
+        {"pointer": fault.pointer, "error": fault.error, "message": fault.message}
+        for fault in faults
+    ]
+    raise refusal
 
 
-def _seal(
-    office: Office,
-    order: Order,
-    kind: CredentialType,
-    *,
-    signer: Signer,
-    chain: Sequence[str],
-    now: datetime,
-) -> Sealed:
+def _settled(
+    office: Office, order: Order, uri: str, *, now: datetime, random: Random
+) -> tuple[Plan, str]:
+    """The plan and the newest key with which a verifier would take it."""
+    refusals = []
+    for kid, chain in office.signing_keys():
+        key = _listed_key(office.bundle, office.entity_id, kid)
+        if isinstance(key, RefusedError):
+            refusals.append(key)
+            continue
+        plan, unsigned = draft(
+            _plan(office, order, chain, now), uri, key.public, random=random
+        )  # fmt: skip
+        try:
+            check_draft(unsigned, key, office.bundle, now=now)
+        except RefusedError as refusal:
+            refusals.append(refusal)
+        else:
+            return plan, kid
+    raise refusals[0]
+
+
+def _listed_key(bundle: Bundle, iss: str, kid: str) -> ListedKey | RefusedError:
+    for key in bundle.find_keys(kid):
+        if key.entry.iss == iss:
+            return key
+    return RefusedError(
+        "this issuer's key is not in the published trust data",
+        code="KEY_UNKNOWN" if bundle.find_issuer(iss) else "ISSUER_UNKNOWN",
+        hint="An issuer is listed with its first grant: `registry publish`, then `issuer sync`.",
+    )
+
+
+def _plan(office: Office, order: Order, chain: Sequence[str], now: datetime) -> Plan:
+    kind = office.bundle.find_type(vct_of(order.type_id))
+    if kind is None:
+        raise UsageError("the trust data here does not define this type", hint="Run: issuer sync")
     at = to_seconds(now)
     iat = at - at % HOUR_SECONDS
     begins, ends = validity_of(order.type_id, order.claims, issued_at=from_seconds(iat))
-    nbf, exp = to_seconds(begins) if begins else None, to_seconds(ends)
-    iss = office.profile("entity_id")
-
-    def envelope(place: tuple[str, int]) -> Envelope:
-        return Envelope(iss, iat, exp, nbf, order.territory, *place)
-
-    number = _new_id()
-    wanted = [name for name, asked in (("wallet", order.wallet), ("code", order.code),
-                                       ("paper", order.paper)) if asked]  # fmt: skip
-    places = _record(office, order, number, wanted, kid=signer.public.kid, at=at, exp=exp)
-    text = code = None
-    if order.wallet is not None:
-        text = sdjwt.issue(
-            order.claims, envelope(places["wallet"]), kind, holder_jwk=order.wallet.jwk,
-            signer=signer, x5c=chain, randomness=os.urandom,
-        )  # fmt: skip
-    if order.code is not None or order.paper:
-        code = cwt.issue(
-            order.claims, envelope(places["code" if order.code else "paper"]), kind,
-            holder=order.code, languages=order.languages, signer=signer, identifier=os.urandom(16),
-        )  # fmt: skip
-    return Sealed(number, text, code)
+    limit = _longest_term(office.bundle, office.entity_id, kind.vct, order.territory)
+    exp = to_seconds(ends)
+    return Plan(
+        order=order,
+        kind=kind,
+        iss=office.entity_id,
+        iat=iat,
+        nbf=to_seconds(begins) if begins else None,
+        exp=exp if limit is None else min(exp, iat + limit - limit % HOUR_SECONDS),
+        x5c=chain,
+    )
 
 
-def _new_id() -> str:
-    return "".join(ID_CHARACTERS[byte & 31] for byte in os.urandom(ID_LENGTH))
+def _longest_term(bundle: Bundle, iss: str, vct: str, territory: Sequence[str]) -> int | None:
+    """Seconds that the widest fitting grant allows a certificate to last; None sets no limit."""
+    terms = [
+        right.max_validity
+        for right in bundle.find_rights(bundle.home, iss)
+        if vct in right.vct and all_inside(territory, right.territory)
+    ]
+    limits = [term for term in terms if term is not None]
+    return max(limits) if limits and len(limits) == len(terms) else None
 
 
-def _record(
-    office: Office, order: Order, number: str, wanted: Sequence[str], *, kid: str, at: int, exp: int
-) -> dict[str, tuple[str, int]]:
-    """Take an index for each form and record the certificate, in one transaction."""
-    with transaction(office.engine) as db:
-        places = {name: _take_index(office, db) for name in wanted}
-        db.execute(
-            insert(certificate).values(
-                id=number, type=order.type_id, kid=kid, sealed_at=at, expires_at=exp, state="valid"
-            )
-        )
-        rows = [
-            {"certificate": number, "form": name, "uri": uri, "idx": idx}
-            for name, (uri, idx) in places.items()
-        ]
-        db.execute(insert(form), rows)
-        note(db, "sealed", at=at, certificate=number)
-    return places
+def _digests(order: Order, sealed: Sealed) -> dict[str, str]:
+    parts = [part for part in (sealed.text and sealed.text.encode(), sealed.code) if part]
+    return {
+        name: hashlib.sha256(part).hexdigest()
+        for name, part in zip(order.forms, parts, strict=True)
+    }
 
 
-def _take_index(office: Office, db: Any) -> tuple[str, int]:
-    """The next index of a block with room, whose list is public. Raises UnavailableError."""
-    rows = db.execute(select(status_block).where(status_block.c.used < status_block.c.size)).all()
-    jurisdiction = office.bundle.home
-    for row in rows:
-        if not isinstance(office.bundle.find_status(jurisdiction, row.uri), StatusList):
-            continue
-        block = status_block.c
-        taken = db.execute(
-            update(status_block)
-            .where(block.block == row.block, block.used < block.size)
-            .values(used=block.used + 1)
-            .returning(block.used)
-        ).scalar()
-        if taken is not None:
-            indices = parse_json(row.indices.encode(), max_members=200_000, top=list)
-            return row.uri, indices[taken - 1]
-    if rows:
-        raise UnavailableError(
-            "the status list is not yet readable in public", code="STATUS_LIST_UNPUBLISHED",
-            hint="Run `registry publish`, then `issuer sync`.",
-        )  # fmt: skip
-    raise UnavailableError(
-        "no status indices are left", code="STATUS_LIST_UNPUBLISHED",
-        hint="Ask for a block with `registry issuer block`, then run `issuer enrol FILE`.",
-    )  # fmt: skip
+def new_number(random: Callable[[int], bytes]) -> str:
+    """A number to type and to say, 40 bits that nobody can guess."""
+    return "".join(ID_CHARACTERS[byte & 31] for byte in random(ID_LENGTH))
 
 
-def _judge(office: Office, sealed: Sealed, now: datetime) -> None:
-    """Ask our own verifier, with our own trust data, before anybody else sees it."""
-    shown = [Evidence(text=sealed.text)] if sealed.text else []
-    shown += [Evidence(code=sealed.code)] if sealed.code else []
-    for evidence in shown:
-        verdict = verify(evidence, office.bundle, Policy(recognition=False), now=now)
-        for check in verdict.checks:
-            begins_later = str(check.code) == "NOT_YET_VALID"
-            if check.check in _OWN_CHECKS and check.result in ("fail", "unknown"):
-                if begins_later:
-                    continue
-                raise RefusedError(
-                    f"a verifier would not take this certificate: {check.code}",
-                    code=str(check.code),
-                    hint="Nothing was handed out; its status indices are not used again.",
-                )
-
-
-def listed(office: Office) -> list[dict[str, Any]]:
-    """Everything sealed, without a word about persons."""
-    columns = certificate.c
-    with transaction(office.engine) as db:
-        rows = db.execute(
-            select(
-                columns.id, columns.type, columns.state, columns.sealed_at, columns.expires_at
-            ).order_by(columns.sealed_at)
-        ).all()
-    names = ("id", "type", "state", "sealed_at", "expires_at")
-    return [dict(zip(names, row, strict=True)) for row in rows]
+def spelled(number: str) -> str:
+    """A typed number in its one spelling: O is 0, I and L are 1 (Crockford's base 32)."""
+    return number.strip().upper().translate(str.maketrans("OIL", "011"))

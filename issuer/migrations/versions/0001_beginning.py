@@ -21,8 +21,9 @@ def upgrade() -> None:
         "key", _text("kid", primary=True), _number("created_at"), _text("x5c", null=True)
     )
     op.create_table(
-        "status_block", _text("block", primary=True), _text("uri"), _text("indices"),
-        _number("size"), _number("used"),
+        "status_block", _number("number", primary=True),
+        sa.Column("block", sa.String(), nullable=False, unique=True), _text("uri"),
+        _text("indices"), _number("size"), _number("used"),
     )  # fmt: skip
     op.create_table(
         "certificate", _text("id", primary=True), _text("type"), _text("kid"),
@@ -30,7 +31,7 @@ def upgrade() -> None:
     )  # fmt: skip
     op.create_table(
         "form", _text("certificate"), _text("form"), _text("uri"), _number("idx"),
-        sa.UniqueConstraint("uri", "idx"),
+        _text("sha256"), sa.UniqueConstraint("uri", "idx"),
     )  # fmt: skip
     op.create_table(
         "outbox", _number("seq", primary=True), sa.Column("jti", sa.String(), nullable=False,
