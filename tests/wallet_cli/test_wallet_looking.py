@@ -122,7 +122,7 @@ def test_exactly_what_was_named_leaves(holder: Holder) -> None:
     assert "birthdate" not in claims
     ran = holder.person.run("disclose", holder.id, *argv)
     assert "999999199001010016" not in ran.err
-    assert "id_document.number," in ran.err
+    assert re.search(r"\bid_document\.number\b(?!_)", ran.err)
 
 
 def test_a_presentation_for_a_verifier_proves_the_holder(holder: Holder) -> None:
