@@ -128,11 +128,14 @@ def add(engine: Engine, record: Record) -> None:
 def listed(engine: Engine) -> list[dict[str, Any]]:
     """Every certificate in order of sealing, without a word about persons."""
     column = certificate.c
-    wanted = (column.id, column.type, column.state, column.sealed_at, column.expires_at)
+    names = ("id", "type", "state", "sealed_at", "expires_at")
+    wanted = select(*(column[name] for name in names)).order_by(column.sealed_at, column.id)
     with transaction(engine) as db:
-        rows = db.execute(select(*wanted).order_by(column.sealed_at, column.id)).mappings().all()
+        rows = db.execute(wanted).all()
         forms = db.execute(select(form.c.certificate, form.c.form).order_by(form.c.form)).all()
     by_number: dict[str, list[str]] = {}
     for row in forms:
         by_number.setdefault(row.certificate, []).append(row.form)
-    return [{**row, "forms": by_number.get(row["id"], [])} for row in rows]
+    return [
+        {**dict(zip(names, row, strict=True)), "forms": by_number.get(row.id, [])} for row in rows
+    ]

@@ -36,9 +36,9 @@ def issue(office: Office, order: Order, *, now: datetime, random: Random = os.ur
     give; UnavailableError `STATUS_LIST_UNPUBLISHED`; UsageError.
     """
     check_claims(order)
-    bundle = office.bundle
+    keys, bundle = office.signing_keys(), office.bundle
     uri = repository.usable_list(office.engine, bundle)
-    plan, kid = _settled(office, order, uri, now=now, random=random)
+    plan, kid = _settled(office, order, keys, uri, now=now, random=random)
     signer = office.keystore.load(kid)
     places = repository.take_indices(office.engine, bundle, order.forms)
     sealed = seal(plan, places, signer, random=random)
@@ -72,18 +72,23 @@ def check_claims(order: Order) -> None:
 
 
 def _settled(
-    office: Office, order: Order, uri: str, *, now: datetime, random: Random
+    office: Office,
+    order: Order,
+    keys: Sequence[tuple[str, list[str]]],
+    uri: str,
+    *,
+    now: datetime,
+    random: Random,
 ) -> tuple[Plan, str]:
     """The plan and the newest key with which a verifier would take it."""
     refusals = []
-    for kid, chain in office.signing_keys():
+    for kid, chain in keys:
         key = _listed_key(office.bundle, office.entity_id, kid)
         if isinstance(key, RefusedError):
             refusals.append(key)
             continue
-        plan, unsigned = draft(
-            _plan(office, order, chain, now), uri, key.public, random=random
-        )  # fmt: skip
+        settled = _plan(office, order, chain, now)
+        plan, unsigned = draft(settled, uri, key.public, random=random)
         try:
             check_draft(unsigned, key, office.bundle, now=now)
         except RefusedError as refusal:

@@ -57,9 +57,8 @@ def change(
     with transaction(office.engine) as db:
         value = _step(db, act, number)
         seq = (db.execute(select(func.max(outbox.c.seq))).scalar() or 0) + 1
-        order = StatusOrder(
-            iss=iss, jti=jti, iat=at, seq=seq, changes=_changes(db, number, value)
-        )  # fmt: skip
+        changes = _changes(db, number, value)
+        order = StatusOrder(iss=iss, jti=jti, iat=at, seq=seq, changes=changes)
         db.execute(insert(outbox).values(seq=seq, jti=jti, order_jws=_signed(order, signer)))
         note(db, act, at=at, certificate=number, reason=reason)
     try:
