@@ -410,7 +410,10 @@ def _fetch_targets(updater: Any, paths: Sequence[str], scratch: Path) -> dict[st
 
 
 def _metadata_bytes(folder: Path, role: str) -> bytes:
-    return (folder / f"{role}.json").read_bytes()
+    try:
+        return (folder / f"{role}.json").read_bytes()
+    except FileNotFoundError as error:
+        raise BundleError(f"{role}.json is missing", code="BUNDLE_INCOMPLETE") from error
 
 
 def _signed(folder: Path, role: str) -> dict[str, Any]:
@@ -436,7 +439,7 @@ def _update_one(
         files = _download(source, pinned.jurisdiction, bootstrap, folder)
         _check_identity(files.root, pinned)
         return files, compile_part(files, introduced, now=now)
-    except (InputError, FileNotFoundError, KeyError, TypeError) as error:
+    except InputError as error:
         raise BundleError(
             f"a file of {pinned.jurisdiction} is not what it must be", code="BUNDLE_TAMPERED"
         ) from error

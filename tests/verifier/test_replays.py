@@ -1,0 +1,52 @@
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+
+from talentseal.errors import UnavailableError
+from talentseal.holder import Replays
+from verifier.offline.replays import MemoryReplays, StoredReplays
+
+NOW = 1_795_251_600
+
+
+@pytest.fixture(params=["memory", "stored"])
+def replays(request: pytest.FixtureRequest, tmp_path: Path) -> Replays:
+    return MemoryReplays() if request.param == "memory" else StoredReplays(tmp_path / "r", now=NOW)
+
+
+def test_a_proof_is_new_once(replays: Replays) -> None:
+    assert replays.first_use(b"a", until=NOW + 9)
+    assert replays.first_use(b"b", until=NOW + 9)
+    assert not replays.first_use(b"a", until=NOW + 9)
+    assert not replays.first_use(b"a", until=NOW + 99)
+
+
+def test_a_desk_remembers_between_runs_and_forgets_what_is_too_old(tmp_path: Path) -> None:
+    assert StoredReplays(tmp_path / "r", now=NOW).first_use(b"a", until=NOW + 9)
+    assert not StoredReplays(tmp_path / "r", now=NOW + 9).first_use(b"a", until=NOW + 9)
+    assert StoredReplays(tmp_path / "r", now=NOW + 10).first_use(b"a", until=NOW + 20)
+
+
+def test_of_many_at_once_one_is_the_first(tmp_path: Path) -> None:
+    def use(_: int) -> bool:
+        return StoredReplays(tmp_path / "r", now=NOW).first_use(b"a", until=NOW + 9)
+
+    with ThreadPoolExecutor(8) as pool:
+        assert sorted(pool.map(use, range(32))) == [False] * 31 + [True]
+
+
+def test_a_memory_that_is_full_accepts_nothing_more(tmp_path: Path) -> None:
+    replays = StoredReplays(tmp_path / "r", now=NOW, max_proofs=3)
+    for number in range(3):
+        assert replays.first_use(bytes([number]), until=NOW + 9)
+    with pytest.raises(UnavailableError):
+        replays.first_use(b"x", until=NOW + 9)
+    later = StoredReplays(tmp_path / "r", now=NOW + 10, max_proofs=3)
+    assert later.first_use(b"x", until=NOW + 19)
+
+
+def test_a_damaged_memory_accepts_nothing(tmp_path: Path) -> None:
+    (tmp_path / "r").write_bytes(b"not a database, but long enough to be taken for one" * 99)
+    with pytest.raises(UnavailableError, match="cannot be kept"):
+        StoredReplays(tmp_path / "r", now=NOW).first_use(b"a", until=NOW)
