@@ -325,12 +325,12 @@ def _load(place: Path, root: Path | None, home: str | None, moment: "datetime") 
 
 def _at_home(rules: "Policy", opened: "Bundle") -> "Policy":
     """The policy with the verifier's own jurisdiction, even where no data of it is held."""
+    if rules.home or opened.home:
+        return rules
     from dataclasses import replace
 
     from verifier.offline.pin import stored_pin
 
-    if rules.home or opened.home:
-        return rules
     pin = stored_pin(role_home(ROLE))
     return replace(rules, home=pin.info.jurisdiction) if pin else rules
 
