@@ -1,7 +1,7 @@
 """The bundle: everything a verifier knows, as plain tables that were checked on entry.
 
-A bundle holds no signatures that still need checking and opens nothing. `trust.compile_bundle`
-makes one from signed artefacts; `sync` stores and reopens one. All times are NumericDates (whole
+A bundle holds no signatures that still need checking and opens nothing. `compiling` makes
+one from signed artefacts; `sync` stores and reopens one. All times are NumericDates (whole
 seconds, UTC), all lists of strings keep the order of the statement they come from. What a bundle
 says about a person: nothing; status lists are held whole.
 """

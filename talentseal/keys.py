@@ -95,15 +95,8 @@ class PublicKey:
 
     @classmethod
     def from_cose(cls, members: Any) -> "PublicKey":
-        """Read a COSE_Key as codes carry it. Raises InputError like `check_cose`."""
-        encoded = cls.check_cose(members)
-        return cls(_edwards(encoded) if len(encoded) == COORDINATE_BYTES else _point(encoded))
+        """Read a COSE_Key as codes carry it: P-256 compressed, or Ed25519.
 
-    @staticmethod
-    def check_cose(members: Any) -> bytes:
-        """The compressed P-256 point or Ed25519 key of a COSE_Key, by its form alone.
-
-        Whether a compressed point lies on the curve shows when a key is made of it.
         Raises InputError `CLAIM_INVALID` or `ALG_NOT_ALLOWED`.
         """
         if not isinstance(members, dict):
@@ -114,9 +107,9 @@ class PublicKey:
         kind, curve_id, names = members.get(1), members.get(-1), members.keys()
         curve = (kind, curve_id) if type(kind) is type(curve_id) is int else None  # true is not 1
         if curve == (2, 1) and names == _EC2_MEMBERS and isinstance(members[-3], bool):
-            return (b"\x03" if members[-3] else b"\x02") + x
+            return cls(_point((b"\x03" if members[-3] else b"\x02") + x))
         if curve == (1, 6) and names == _OKP_MEMBERS:
-            return x
+            return cls(_edwards(x))
         raise InputError("a COSE key of a kind not allowed here", code="ALG_NOT_ALLOWED")
 
     @cached_property

@@ -1,8 +1,8 @@
 """Step 1: evidence into a sealed credential, one strict parse for either form.
 
 A `Sealed` says only what is needed to find the key that should have sealed it. Its claims come
-out in `Credential`, which nothing but `open_seal` makes: what has not been verified cannot be
-shown by mistake.
+out in `Credential`, which a verifier makes in step 4 alone, once the seal is good: what has not
+been verified cannot be shown by mistake. (An issuer makes one of its own draft.)
 
 Standards: RFC 9901 §7.1 (1), (2a), (3)-(5); RFC 8392 §7.2; Type Metadata as in `type_metadata`.
 """
@@ -95,13 +95,17 @@ class Sealed:
 
 
 class Credential:
-    """A credential whose seal is good: the only thing that shows claims."""
+    """A credential whose seal is good: the only thing that shows claims.
 
-    __slots__ = ("claims", "key", "sealed")
+    made  the holder's key, where checking its form has made it already
+    """
 
-    def __init__(self, sealed: Sealed, key: ListedKey) -> None:
+    __slots__ = ("_made", "claims", "key", "sealed")
+
+    def __init__(self, sealed: Sealed, key: ListedKey, made: PublicKey | None = None) -> None:
         self.sealed = sealed
         self.key = key
+        self._made = made
         self.claims: Mapping[str, Any] = sealed._claims  # noqa: SLF001 - the one place that may
 
     @property
@@ -110,12 +114,9 @@ class Credential:
 
     @property
     def holder_key(self) -> PublicKey | None:
-        """The key that the credential names as its holder's, made when it is needed.
-
-        Raises InputError `CLAIM_INVALID` where the point of a code is none of the curve.
-        """
-        if self.sealed.holder is None:
-            return None
+        """The key that the credential names as its holder's, made when it is needed."""
+        if self._made is not None or self.sealed.holder is None:
+            return self._made
         if self.sealed.code is not None:
             return cwt.holder_of(self.sealed.code)
         return PublicKey.from_jwk(self.sealed.holder)
@@ -252,14 +253,19 @@ def _check_not_in_clear(value: Any, path: Sequence[Any]) -> None:
 
 
 def _check_shapes(claims: Mapping[str, Any], kind: CredentialType) -> None:
-    """The values whose form the type's own document tells: dates and texts by language."""
+    """The values whose form the type's own document tells: dates and texts by language.
+
+    No claim of any type has the value null: what is not known is left out.
+    """
+    if None in claims.values():
+        wrong("a claim")
     for name in kind.dates:
-        value = claims.get(name)
-        if value is not None and (type(value) is not str or not _DATE.fullmatch(value)):
+        value = claims.get(name, "")
+        if name in claims and (type(value) is not str or not _DATE.fullmatch(value)):
             wrong(name)
     for name in kind.language_maps:
         value = claims.get(name)
-        if value is not None and (type(value) is not dict or not value):
+        if name in claims and (type(value) is not dict or not value):
             wrong(name)
 
 
@@ -331,15 +337,14 @@ def is_suspicious(claims: Mapping[str, Any]) -> bool:
     return mixable and _MIXED.search(text) is not None
 
 
-def check_holder(sealed: Sealed) -> None:
-    """Refuse a holder's key of a wrong form. Raises InputError `CLAIM_INVALID` and its like.
+def check_holder(sealed: Sealed) -> PublicKey | None:
+    """Refuse a holder's key of a wrong form, or a point off the curve.
 
-    The point of a code is compressed: finding out whether it lies on the curve costs half a
-    signature, so that is left to the one who needs the key, a live proof.
+    The point of a code is compressed, so checking it makes the key, which is returned; that of a
+    JWK is checked by the curve's equation, and the key is made when a proof needs it.
+    Raises InputError `CLAIM_INVALID` or `ALG_NOT_ALLOWED`.
     """
-    if sealed.holder is None:
-        return
     if sealed.code is not None:
-        PublicKey.check_cose(cwt.holder_members(sealed.code))
-    else:
-        PublicKey.check_jwk(sealed.holder)
+        return cwt.holder_of(sealed.code)
+    PublicKey.check_jwk(sealed.holder)
+    return None

@@ -92,7 +92,7 @@ def find_candidates(
     """
     kid = sealed.kid
     found = bundle.find_keys(kid) if isinstance(kid, str) else bundle.find_keys8(kid)
-    candidates = [key for key in found[:MAX_CANDIDATES] if key.entry.iss == sealed.iss]
+    candidates = [key for key in found if key.entry.iss == sealed.iss][:MAX_CANDIDATES]
     if not candidates:
         return None, (_not_found(sealed, bundle, fresh=fresh),)
     if len(candidates) > 1 and len({key.entry.kid for key in candidates}) < len(candidates):

@@ -7,7 +7,7 @@ Left to others: getting the bundle (`sync`), pictures (`qr`), keeping records (t
 
 import hashlib
 from collections.abc import Sequence
-from datetime import datetime, timedelta, timezone
+from datetime import datetime
 
 from schemas.rules import evaluate
 from schemas.verdict import Caution, Check, CredentialView, Verdict
@@ -32,7 +32,6 @@ from talentseal.trust import (
 
 # Days named in certificates end at midnight where they are issued; all of the network is UTC+8.
 ISSUER_ZONE_SECONDS = 8 * 3600
-_ISSUER_ZONE = timezone(timedelta(seconds=ISSUER_ZONE_SECONDS))
 
 
 def verify(
@@ -164,10 +163,10 @@ def _signature(
             return None, (finding("signature", "SIGNATURE_INVALID"),)
         bundle.seen.put(seen, True)
     try:
-        check_holder(sealed)
+        holders = check_holder(sealed)
     except InputError as error:
         return None, (finding("format", error.code),)
-    return Credential(sealed, key), (_SIGNATURE,)
+    return Credential(sealed, key, holders), (_SIGNATURE,)
 
 
 _SIGNATURE = passed("signature")

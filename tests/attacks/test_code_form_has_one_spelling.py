@@ -363,3 +363,27 @@ def test_a_remark_on_a_host_is_never_more_than_a_remark(look: Any, title: Held) 
 def test_a_forged_code_behind_the_true_host_stays_forged(look: Any, title: Held) -> None:
     forged = reseal_code(title, signer=key("mallory"))
     assert said(look(write_text(forged, host=HOST))) == ("refuse", ["SIGNATURE_INVALID"])
+
+
+# --- the holder's key -----------------------------------------------------------------------------
+
+# x = 1 has no point on P-256: x^3 - 3x + b is no square modulo the prime.
+_OFF_CURVE = {1: {1: 2, -1: 1, -2: (1).to_bytes(32), -3: False}}
+
+
+@pytest.mark.parametrize(
+    "cnf", [_OFF_CURVE, None, {}, {1: None}, {2: b"key"}], ids=["off-curve", "null", "", "n", "kid"]
+)
+def test_a_code_cannot_name_a_holder_whose_key_is_none(look: Any, title: Held, cnf: Any) -> None:
+    assert said(look(title.code)) == ("accept", [])
+    assert said(look(reseal_code(title, claims={cwt.CNF: cnf}))) == ("refuse", ["CLAIM_INVALID"])
+
+
+@pytest.mark.parametrize("cti", [None, b"", bytes(15), bytes(17), "0123456789abcdef"])
+def test_a_code_without_a_holder_cannot_do_without_sixteen_random_bytes(
+    look: Any, title: Held, cti: Any
+) -> None:
+    good = reseal_code(title, claims={cwt.CTI: bytes(range(16))}, drop=[cwt.CNF])
+    assert said(look(good)) == ("accept", [])
+    bad = reseal_code(title, claims={cwt.CTI: cti}, drop=[cwt.CNF])
+    assert said(look(bad)) == ("refuse", ["CLAIM_INVALID"])

@@ -718,3 +718,9 @@ def test_an_eddsa_key_is_as_good_as_its_listing(world: World) -> None:
     header, payload = unseal(held.text)
     forged = f"{jws(without(header, ['alg']) | {'alg': 'ES256'}, payload, signer)}~"
     assert said(world.check(forged)) == ("refuse", ["ALG_NOT_ALLOWED"])
+
+
+@pytest.mark.parametrize("name", ["acquired_on", "title_name", "title_level", "issuing_authority"])
+def test_a_claim_that_must_be_seen_cannot_be_null(look: Any, title: Held, name: str) -> None:
+    assert said(look(title.text)) == ("accept", [])
+    assert said(look(reseal(title, payload={name: None}))) == ("refuse", ["CLAIM_INVALID"])
