@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Generic, TypeVar
 
+from talentseal.artefacts import PeerInfo
 from talentseal.encoding import b64url_decode
 from talentseal.keys import KID8_BYTES, PublicKey
 from talentseal.status import StatusList
@@ -165,6 +166,50 @@ class Tables:
     clock_mark: int = 0
     refused: Mapping[str, str] = field(default_factory=dict)
     fault: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """The tables of one jurisdiction, and what it introduces."""
+
+    jurisdiction: Jurisdiction
+    keys: Sequence[IssuerKey]
+    rights: Sequence[Right]
+    recognitions: Sequence[RecognitionRight]
+    types: Mapping[str, bytes]
+    status: Mapping[tuple[str, str], StatusList | str]
+    negatives: frozenset[str]  # digests of withdrawals and key events: none may vanish
+    list_sequence: int
+
+
+def combine(
+    home: str,
+    parts: Sequence[Part],
+    peers: Sequence[PeerInfo],
+    *,
+    clock_mark: int = 0,
+    refused: Mapping[str, str] | None = None,
+) -> Tables:
+    """One set of tables: home first, its word on types and name spaces winning.
+
+    peers  everybody home introduces, held or not
+    """
+    ordered = sorted(parts, key=lambda part: part.jurisdiction.code != home)
+    types: dict[str, bytes] = {}
+    for part in reversed(ordered):
+        types |= part.types
+    return Tables(
+        home=home,
+        jurisdictions={part.jurisdiction.code: part.jurisdiction for part in ordered},
+        keys=[key for part in ordered for key in part.keys],
+        rights=[right for part in ordered for right in part.rights],
+        recognitions=[r for part in ordered for r in part.recognitions],
+        types=types,
+        status={key: held for part in ordered for key, held in part.status.items()},
+        known_peers={peer.jurisdiction: peer.namespaces for peer in peers},
+        clock_mark=clock_mark,
+        refused=dict(refused or {}),
+    )
 
 
 class ListedKey:

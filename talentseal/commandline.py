@@ -11,7 +11,6 @@ This module reads the environment, files and the clock; nothing pure may import 
 
 import os
 import sys
-import unicodedata
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from functools import cache
@@ -129,16 +128,12 @@ def make_dev_passphrase(role: str) -> bytes:
 
 
 def visible(text: str) -> str:
-    r"""Text of foreign origin for a terminal: controls, bidi and invisible marks as `\u{...}`."""
-    if text.isascii() and text.isprintable():
+    r"""Lines for a terminal: controls, bidi and invisible marks as `\u{...}`."""
+    if text.isascii() and text.replace("\n", "").isprintable():
         return text
-    return "".join(_visible_character(character) for character in text)
+    from talentseal.terminal import escape_lines
 
-
-def _visible_character(character: str) -> str:
-    if character != "\n" and unicodedata.category(character) in ("Cc", "Cf", "Cs", "Zl", "Zp"):
-        return f"\\u{{{ord(character):x}}}"
-    return character
+    return escape_lines(text)
 
 
 def emit(document: object, *, as_json: bool, text: str) -> None:

@@ -8,7 +8,7 @@ verdict can name the reason; what is wrong with the set as a whole refuses the s
 
 import hashlib
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from itertools import combinations
 from typing import Any
 
@@ -32,7 +32,7 @@ from talentseal.artefacts import (
     parse_hosts,
     parse_peer,
 )
-from talentseal.bundle import Event, IssuerKey, Jurisdiction, RecognitionRight, Right, Tables
+from talentseal.bundle import Event, IssuerKey, Jurisdiction, Part, RecognitionRight, Right
 from talentseal.encoding import b64_encode
 from talentseal.errors import BundleError, InputError
 from talentseal.keys import PublicKey
@@ -42,7 +42,6 @@ from talentseal.statements import (
     MARK_STATUS,
     Delegation,
     Grant,
-    KeyEvent,
     Recognition,
     Withdrawal,
 )
@@ -51,20 +50,6 @@ from talentseal.trust import all_inside, is_inside
 from talentseal.type_metadata import CredentialType
 
 Keys = Mapping[str, PublicKey]
-
-
-@dataclass(frozen=True, slots=True)
-class Part:
-    """The tables of one jurisdiction, and what it introduces."""
-
-    jurisdiction: Jurisdiction
-    keys: Sequence[IssuerKey]
-    rights: Sequence[Right]
-    recognitions: Sequence[RecognitionRight]
-    types: Mapping[str, bytes]
-    status: Mapping[tuple[str, str], StatusList | str]
-    negatives: frozenset[str]  # digests of withdrawals and key events: none may vanish
-    list_sequence: int
 
 
 def compile_part(files: SignedFiles, introduced: PeerInfo | None, *, now: int) -> Part:
@@ -107,36 +92,6 @@ def compile_part(files: SignedFiles, introduced: PeerInfo | None, *, now: int) -
         status,
         negatives,
         listed.sequence,
-    )
-
-
-def combine(
-    home: str,
-    parts: Sequence[Part],
-    peers: Sequence[PeerInfo],
-    *,
-    clock_mark: int = 0,
-    refused: Mapping[str, str] | None = None,
-) -> Tables:
-    """One set of tables: home first, its word on types and name spaces winning.
-
-    peers  everybody home introduces, held or not
-    """
-    ordered = sorted(parts, key=lambda part: part.jurisdiction.code != home)
-    types: dict[str, bytes] = {}
-    for part in reversed(ordered):
-        types |= part.types
-    return Tables(
-        home=home,
-        jurisdictions={part.jurisdiction.code: part.jurisdiction for part in ordered},
-        keys=[key for part in ordered for key in part.keys],
-        rights=[right for part in ordered for right in part.rights],
-        recognitions=[r for part in ordered for r in part.recognitions],
-        types=types,
-        status={key: held for part in ordered for key, held in part.status.items()},
-        known_peers={peer.jurisdiction: peer.namespaces for peer in peers},
-        clock_mark=clock_mark,
-        refused=dict(refused or {}),
     )
 
 
@@ -578,6 +533,3 @@ def _recognition(
         events=_events(found, ended, set(root.statement_keys)),
         fault="STATEMENT_SIGNATURE" if outside else None,
     )
-
-
-__all__ = ["KeyEvent", "Part", "combine", "compile_part", "overlapping", "peer_root", "peers_of"]

@@ -39,8 +39,8 @@ from talentseal.artefacts import (
     file_code,
     parse_root,
 )
-from talentseal.bundle import Bundle
-from talentseal.compiling import Part, combine, compile_part, overlapping, peer_root, peers_of
+from talentseal.bundle import Bundle, Part, combine
+from talentseal.compiling import compile_part, overlapping, peer_root, peers_of
 from talentseal.encoding import MAX_LIST_BYTES, parse_json, to_seconds
 from talentseal.errors import (
     BundleError,

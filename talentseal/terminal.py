@@ -30,16 +30,16 @@ from schemas.verdict import QUESTIONS, Check, CredentialView, Verdict, answer
 
 # Explicit ranges, so that the answer does not move with the Unicode version of an interpreter:
 # controls, formats, surrogates, private use, noncharacters, and what is ignored when displayed.
-_HIDDEN = re.compile(
-    "["
+_HIDDEN_CHARACTERS = (
     "\x00-\x1f\x7f-\x9f\u00ad\u034f\u0600-\u0605\u061c\u06dd\u070f\u0890\u0891\u08e2"
     "\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f\u2028-\u202e\u2060-\u206f\u2800\u3164"
     "\ud800-\udfff\ue000-\uf8ff\ufdd0-\ufdef\ufe00-\ufe0f\ufeff\uffa0\ufff0-\ufffc\ufffe\uffff"
     "\U000110bd\U000110cd\U00013430-\U0001343f\U0001bca0-\U0001bca3\U0001d173-\U0001d17a"
     "\U000e0000-\U000e0fff\U000f0000-\U0010ffff"
-    "]"
-    r"|\\(?=u\{)"  # so that a text cannot pretend to have been escaped
 )
+# The second way is there so that a text cannot pretend to have been escaped.
+_HIDDEN = re.compile(rf"[{_HIDDEN_CHARACTERS}]|\\(?=u\{{)")
+_HIDDEN_IN_LINES = re.compile(rf"(?!\n)[{_HIDDEN_CHARACTERS}]")
 
 _OUTCOMES = {"accept": ("ACCEPT", "32"), "refer": ("REFER", "33"), "refuse": ("REFUSE", "31")}
 _INDENT = 8  # the outcome word and two spaces
@@ -68,6 +68,14 @@ def escape(text: str) -> str:
     text that holds no colours of ours.
     """
     return _HIDDEN.sub(_mark, text)
+
+
+def escape_lines(text: str) -> str:
+    """Whole lines of ours, in which foreign parts may have been escaped already: nothing hidden.
+
+    The last net under a command's output; it leaves newlines, and what `escape` has written.
+    """
+    return _HIDDEN_IN_LINES.sub(_mark, text)
 
 
 def _mark(hidden: re.Match[str]) -> str:
@@ -236,12 +244,12 @@ def _claim_rows(verdict: Verdict, labels: Mapping[str, str], lang: str) -> list[
     tops = [path.partition(".")[0] for path in labels]
     names = dict.fromkeys([*(name for name in tops if name in claims), *claims])
     return [
-        _Row(labels.get(name, name), "", _claim_text(claims[name], name, labels, lang))
+        _Row(labels.get(name, name), "", claim_text(claims[name], name, labels, lang))
         for name in names
     ]
 
 
-def _claim_text(value: Any, path: str, labels: Mapping[str, str], lang: str) -> str:
+def claim_text(value: Any, path: str, labels: Mapping[str, str], lang: str) -> str:
     """A claim's value on one line; texts in several languages stand side by side, as signed."""
     if isinstance(value, bool):
         return word(lang, "values", "true" if value else "false")
@@ -249,12 +257,11 @@ def _claim_text(value: Any, path: str, labels: Mapping[str, str], lang: str) -> 
         if all(str(key).partition("-")[0] in _LANGUAGE_PARTS for key in value):
             return word(lang, "values", "also").join(map(str, value.values()))
         return word(lang, "values", "list").join(
-            f"{labels.get(f'{path}.{key}', key)}: "
-            f"{_claim_text(item, f'{path}.{key}', labels, lang)}"
+            f"{labels.get(f'{path}.{key}', key)}: {claim_text(item, f'{path}.{key}', labels, lang)}"
             for key, item in value.items()
         )
     if isinstance(value, list | tuple):
-        items = (_claim_text(item, path, labels, lang) for item in value)
+        items = (claim_text(item, path, labels, lang) for item in value)
         return word(lang, "values", "list").join(items)
     return str(value)
 

@@ -7,7 +7,16 @@ nothing but the trail read once. No step can turn a finding of another into some
 from collections.abc import Mapping, Sequence
 from typing import Any, TypeVar
 
-from schemas.verdict import CODES, BundleState, Caution, Check, Code, CredentialView, Verdict
+from schemas.verdict import (
+    CODES,
+    BundleState,
+    Caution,
+    Check,
+    Code,
+    CredentialView,
+    Verdict,
+    overall_outcome,
+)
 from talentseal.policy import Policy
 
 Value = TypeVar("Value")
@@ -99,9 +108,7 @@ class Trail:
             ["accept" if check[2] is None and check[1] == "pass" else outcome(check)
              for check in self.checks]
         )  # fmt: skip
-        if "refuse" in outcomes:
-            return "refuse", outcomes
-        return ("refer" if "refer" in outcomes else "accept"), outcomes
+        return overall_outcome(outcomes), outcomes
 
     def _questions(self) -> dict[str, str]:
         """Fail before unknown before pass; a question none of whose checks ran is unknown."""

@@ -22,11 +22,12 @@ from talentseal.bundle import (
     Event,
     IssuerKey,
     Jurisdiction,
+    Part,
     RecognitionRight,
     Right,
     Tables,
+    combine,
 )
-from talentseal.compiling import Part, combine
 from talentseal.encoding import b64_decode, b64_encode, dump_json, parse_json
 from talentseal.errors import InputError, UnavailableError
 from talentseal.files import read_bounded, write_atomic

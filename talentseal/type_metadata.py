@@ -95,9 +95,6 @@ class CredentialType:
         except (KeyError, TypeError, AttributeError, ValueError) as error:
             raise InputError("a type document outside our profile", code="MALFORMED") from error
 
-    def number_of(self, path: tuple[str, ...]) -> int | None:
-        return next((n for n, label in self.labels.items() if label.path == path), None)
-
 
 def integrity(octets: bytes) -> str:
     """The SRI string `sha256-<base64>` over exact octets (W3C SRI §3.1)."""

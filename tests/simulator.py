@@ -43,8 +43,8 @@ from talentseal.artefacts import (
     negative_digest,
     root_member,
 )
-from talentseal.bundle import Bundle
-from talentseal.compiling import Part, combine, compile_part, peers_of
+from talentseal.bundle import Bundle, Part, combine
+from talentseal.compiling import compile_part, peers_of
 from talentseal.encoding import dump_json, from_seconds, parse_json
 from talentseal.keys import SoftwareSigner, signer_from_secret
 from talentseal.lote import Address, Listed, ListedKey, Scheme, Service, build_list, seal_list

@@ -9,18 +9,17 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from schemas.messages import as_of, day, lead, pick, word
+from schemas.messages import as_of, day, lead, pick
 from schemas.verdict import Verdict
 from talentseal import sdjwt
 from talentseal.bundle import Bundle
 from talentseal.encoding import b64url_decode, to_seconds
 from talentseal.reading import Evidence
-from talentseal.terminal import escape
+from talentseal.terminal import claim_text, escape
 from talentseal.type_metadata import ENVELOPE, CredentialType
 from wallet_cli.trust import judge
 from wallet_cli.vault import SDJWT, Act, Copy, Holding
 
-_LANGUAGE_TAGS = frozenset(("en", "pt", "zh"))
 _INDENT = " " * 10
 
 
@@ -68,7 +67,10 @@ def list_text(holding: Holding, bundle: Bundle, now: datetime, lang: str) -> str
     summary = holding.summary
     verdict = judge(evidence_of(main_copy(holding)), bundle, now=now)
     known = _known(verdict, to_seconds(now))
-    titles = (pick(summary["type_names"], lang) or summary["type"], value_text(summary["title"]))
+    titles = (
+        pick(summary["type_names"], lang) or summary["type"],
+        claim_text(summary["title"], "title", {}, lang),
+    )
     issuer = pick(summary["issuer_names"], lang) or summary["issuer"]
     end = summary["expires_at"]
     until = f", until {day(end)}" if end is not None else ""
@@ -150,7 +152,7 @@ def claim_lines(
     order = [name for name in labels if name in claims]
     for name in dict.fromkeys((*order, *claims)):
         mark = "*" if name in marked else " "
-        text = value_text(claims[name], labels, name)
+        text = claim_text(claims[name], name, labels, lang)
         yield f"{mark} {escape(labels.get(name, name))} [{escape(name)}]: {escape(text)}"
 
 
@@ -158,23 +160,6 @@ def labels_of(kind: CredentialType | None, lang: str) -> dict[str, str]:
     """Dotted path of a claim -> its label, in the order of the type's document."""
     listed = kind.claims if kind is not None else ()
     return {".".join(map(str, path)): pick(labels, lang) for path, labels in listed}
-
-
-def value_text(value: Any, labels: Mapping[str, str] | None = None, path: str = "") -> str:
-    """A value on one line, unescaped; texts in several languages side by side, as signed."""
-    if isinstance(value, bool):
-        return word("en", "values", "true" if value else "false")
-    if isinstance(value, Mapping):
-        if value and all(str(tag).partition("-")[0] in _LANGUAGE_TAGS for tag in value):
-            return " / ".join(map(str, value.values()))
-        named = labels or {}
-        return ", ".join(
-            f"{named.get(f'{path}.{name}', name)}: {value_text(item, labels, f'{path}.{name}')}"
-            for name, item in value.items()
-        )
-    if isinstance(value, Sequence) and not isinstance(value, str):
-        return ", ".join(value_text(item, labels, path) for item in value)
-    return str(value)
 
 
 # --- history --------------------------------------------------------------------------------------

@@ -28,7 +28,6 @@ from talentseal.keys import PublicKey
 from talentseal.statements import is_entity_id
 from talentseal.trust import is_inside
 
-DEFAULT_BLOCK = 256
 MAX_REQUEST_AGE_SECONDS = 30 * DAY_SECONDS
 
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 
-from sqlalchemy import func, insert, select, tuple_, update
+from sqlalchemy import insert, select, tuple_, update
 from sqlalchemy.orm import Session
 
 from registry.status_lists.models import (
@@ -122,8 +122,3 @@ def find_order(session: Session, issuer: int, seq: int, jti: str) -> StatusOrder
 def add_order(session: Session, row: StatusOrderRow) -> None:
     session.add(row)
     session.flush()
-
-
-def count_orders(session: Session, issuer: int) -> int:
-    wanted = select(func.count()).where(StatusOrderRow.issuer == issuer)
-    return session.scalar(wanted) or 0

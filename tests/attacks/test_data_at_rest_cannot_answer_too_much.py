@@ -10,8 +10,8 @@ from forging import result_of, said
 from simulator import DAY, FileSource, World
 
 from talentseal import sdjwt
-from talentseal.bundle import Bundle
-from talentseal.compiling import combine, compile_part, peers_of
+from talentseal.bundle import Bundle, combine
+from talentseal.compiling import compile_part, peers_of
 from talentseal.encoding import from_seconds
 from talentseal.policy import Policy, shipped
 from talentseal.sync import Pin, synchronise

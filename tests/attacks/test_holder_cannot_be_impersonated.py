@@ -359,7 +359,8 @@ def test_a_live_code_inside_a_live_code_is_refused(look: Any, calm: World, title
 
 def test_a_clock_set_back_makes_no_proof_current(world: World) -> None:
     from talentseal.bundle import Bundle as Held_
-    from talentseal.compiling import combine, compile_part
+    from talentseal.bundle import combine
+    from talentseal.compiling import compile_part
 
     title = world.city.issue()
     part = compile_part(world.city.files(), None, now=world.now)

@@ -7,8 +7,8 @@ from forging import reseal, reseal_code, result_of, said
 from simulator import DAY, HOUR, YEAR, Body, Office, World, key
 
 from talentseal import x509
-from talentseal.bundle import Bundle
-from talentseal.compiling import combine, compile_part, peers_of
+from talentseal.bundle import Bundle, combine
+from talentseal.compiling import compile_part, peers_of
 
 MALLORY = key("mallory")
 

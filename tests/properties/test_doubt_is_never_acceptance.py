@@ -13,8 +13,8 @@ from simulator import DAY, Held, World, key
 from schemas.verdict import CODES, OUTCOMES, Check, Code, Verdict, overall_outcome
 from talentseal import sdjwt
 from talentseal.artefacts import STATUS, SignedFiles
-from talentseal.bundle import Bundle, Tables
-from talentseal.compiling import combine, compile_part, peers_of
+from talentseal.bundle import Bundle, Tables, combine
+from talentseal.compiling import compile_part, peers_of
 from talentseal.encoding import from_seconds
 from talentseal.errors import BundleError
 from talentseal.policy import Policy

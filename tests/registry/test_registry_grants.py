@@ -6,8 +6,9 @@ from sqlalchemy import text
 
 from registry.database import open_engine, transaction
 from talentseal.artefacts import SignedFiles, parse_root
+from talentseal.bundle import Part
 from talentseal.commandline import now
-from talentseal.compiling import Part, compile_part
+from talentseal.compiling import compile_part
 from talentseal.encoding import format_time, to_seconds
 from talentseal.errors import Exit
 from talentseal.statements import floor_hour

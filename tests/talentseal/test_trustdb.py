@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 from simulator import World
 
-from talentseal.bundle import Bundle, Event
-from talentseal.compiling import Part, compile_part, peers_of
+from talentseal.bundle import Bundle, Event, Part
+from talentseal.compiling import compile_part, peers_of
 from talentseal.encoding import from_seconds
 from talentseal.errors import InputError
 from talentseal.policy import Policy
