@@ -1,13 +1,11 @@
 """The issuer's own database: keys by name, blocks of status indices, what was sealed and done.
 
-SQLite in WAL mode with `synchronous=FULL`. Every transaction takes the write lock at its start, so
-two processes never take the same index. No claim of any person is stored here.
+No claim of any person is stored here. How it is opened and migrated: `talentseal.service.database`.
 """
 
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 from sqlalchemy import (
     Column,
@@ -18,19 +16,13 @@ from sqlalchemy import (
     String,
     Table,
     UniqueConstraint,
-    create_engine,
-    event,
-    inspect,
-    make_url,
-    text,
 )
-from sqlalchemy.exc import ArgumentError, SQLAlchemyError
 
-from talentseal.errors import UnavailableError, UsageError
+from talentseal.errors import UsageError
+from talentseal.service.database import Schema, connect
 
-REVISION = "0001"
-BUSY_MILLISECONDS = 15_000
-_SCRIPTS = Path(__file__).parent / "migrations"
+REVISION = "0001"  # the newest of issuer/migrations/versions
+SCHEMA = Schema("issuer", Path(__file__).parent / "migrations", REVISION)
 metadata = MetaData()
 
 profile = Table(
@@ -102,90 +94,16 @@ def open_database(url: str) -> Engine:
     is newer, damaged or of another kind.
     """
     engine = connect(url)
-    found = _revision(engine)
+    found = SCHEMA.found(engine)
     if found is None:
-        migrate(engine)
+        SCHEMA.migrate(engine)
     elif found < REVISION:
         raise UsageError("the database is older than this program", hint="Run: issuer migrate")
     return engine
 
 
-def connect(url: str) -> Engine:
-    """An engine for `url`; no connection is made yet. Raises UsageError, UnavailableError."""
-    try:
-        parsed = make_url(url)
-    except ArgumentError as error:
-        raise UsageError("the database URL cannot be read") from error
-    if parsed.get_backend_name() != "sqlite":
-        raise UnavailableError(
-            f"databases of the kind {parsed.get_backend_name()} are not part of this version",
-            code="NOT_OFFERED",
-            hint="Use sqlite:///<path>.",
-        )
-    engine = create_engine(parsed)
-    event.listen(engine, "connect", _prepare)
-    event.listen(engine, "begin", _begin)
-    return engine
-
-
-def _prepare(connection: Any, _record: object) -> None:
-    connection.isolation_level = None  # transactions begin where we say
-    for pragma in (f"busy_timeout={BUSY_MILLISECONDS}", "journal_mode=WAL", "synchronous=FULL"):
-        connection.execute(f"PRAGMA {pragma}")
-
-
-def _begin(connection: Any) -> None:
-    connection.exec_driver_sql("BEGIN IMMEDIATE")
-
-
-def _revision(engine: Engine) -> str | None:
-    """The schema's revision, None for a database that holds nothing."""
-    with _explained("cannot be opened"), engine.connect() as connection:
-        if not inspect(connection).has_table("alembic_version"):
-            return None
-        found: str | None = connection.execute(
-            text("SELECT version_num FROM alembic_version")
-        ).scalar()
-    if found is not None and found > REVISION:
-        raise UnavailableError(
-            "the database was made by a newer version of this program",
-            hint="Install that version; nothing was changed.",
-        )
-    return found
-
-
-def migrate(engine: Engine) -> None:
-    """Bring the database to the schema of this program. Raises UnavailableError."""
-    from alembic import command
-    from alembic.config import Config
-
-    _revision(engine)
-    config = Config()
-    config.set_main_option("script_location", str(_SCRIPTS).replace("%", "%%"))
-    config.attributes["engine"] = engine
-    with _explained("cannot be brought to this version"):
-        command.upgrade(config, REVISION)
-
-
-@contextmanager
-def _explained(what: str) -> Iterator[None]:
-    try:
-        yield
-    except SQLAlchemyError as error:
-        raise UnavailableError(
-            f"the issuer's database {what}",
-            hint="Check its path and rights; restore the last backup if it is damaged.",
-        ) from error
-
-
 @contextmanager
 def transaction(engine: Engine) -> Iterator[Connection]:
     """All or nothing. Raises UnavailableError."""
-    try:
-        with engine.begin() as connection:
-            yield connection
-    except SQLAlchemyError as error:
-        raise UnavailableError(
-            f"the issuer's database refused: {type(error).__name__}",
-            hint="Check that the disk has room and the file is whole; nothing was changed.",
-        ) from error
+    with SCHEMA.guarded(), engine.begin() as connection:
+        yield connection

@@ -9,10 +9,9 @@ from typing import Any
 from sqlalchemy import Connection, Engine, insert, select
 
 from issuer.database import (
+    SCHEMA,
     audit,
-    connect,
     key,
-    migrate,
     open_database,
     profile,
     transaction,
@@ -23,6 +22,7 @@ from talentseal.encoding import parse_json
 from talentseal.errors import UsageError
 from talentseal.files import make_private_folder
 from talentseal.keystore import Keystore
+from talentseal.service.database import connect
 from talentseal.trustdb import open_bundle
 
 ROLE = "issuer"
@@ -49,7 +49,7 @@ class Office:
 
     def migrate(self) -> None:
         """Bring the database to the schema of this program. Raises UnavailableError."""
-        migrate(connect(self._database()))
+        SCHEMA.migrate(connect(self._database()))
 
     def _database(self) -> str:
         make_private_folder(self.home)

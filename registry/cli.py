@@ -83,10 +83,11 @@ def migrate(*, as_json: Json = False) -> None:
 
     Bring the database to the schema of this program.
     """
-    from registry.database import REVISION, migrate, open_engine
+    from registry.database import REVISION, SCHEMA
     from registry.settings import load_settings
+    from talentseal.service.database import connect
 
-    migrate(open_engine(load_settings().database))
+    SCHEMA.migrate(connect(load_settings().database))
     emit({"schema": REVISION}, as_json=as_json, text=f"Schema {REVISION}.")
 
 

@@ -13,7 +13,7 @@ from functools import cached_property
 from sqlalchemy import Engine
 from sqlalchemy.orm import Session
 
-from registry.database import check_schema, migrate, open_engine, transaction
+from registry.database import SCHEMA, check_schema, transaction
 from registry.settings import ROLE, Settings
 from talentseal.commandline import key_passphrase, make_dev_passphrase
 from talentseal.encoding import to_seconds
@@ -21,6 +21,7 @@ from talentseal.errors import UsageError
 from talentseal.files import make_private_folder
 from talentseal.keys import SoftwareSigner
 from talentseal.keystore import KEYSTORE_FILE, Keystore
+from talentseal.service.database import connect
 from talentseal.statements import HOUR_SECONDS, floor_hour
 
 DAY_SECONDS = 24 * HOUR_SECONDS
@@ -37,7 +38,7 @@ class Office:
 
     @cached_property
     def engine(self) -> Engine:
-        return open_engine(self.settings.database)
+        return connect(self.settings.database)
 
     @cached_property
     def keystore(self) -> Keystore:
@@ -93,7 +94,7 @@ def create_office(settings: Settings, moment: datetime, *, dev: bool) -> Office:
     passphrase = make_dev_passphrase(ROLE)
     if not (settings.keys / KEYSTORE_FILE).exists():
         Keystore.create(settings.keys, passphrase, dev=True)
-    migrate(office.engine)
+    SCHEMA.migrate(office.engine)
     (settings.exchange / "orders").mkdir(parents=True, exist_ok=True)
     settings.public.mkdir(parents=True, exist_ok=True)
     return office

@@ -6,7 +6,7 @@ import pytest
 from registry_desk import HK, STATION, SZ, Desk
 from sqlalchemy import text
 
-from registry.database import open_engine, transaction
+from registry.database import transaction
 from schemas.registry import Enrolment
 from talentseal import x509
 from talentseal.artefacts import parse_root
@@ -15,6 +15,7 @@ from talentseal.encoding import to_seconds
 from talentseal.errors import Exit
 from talentseal.keys import SoftwareSigner, new_signer
 from talentseal.lote import Entity, parse_list
+from talentseal.service.database import connect
 
 OFFICE = "https://office.sz.example"
 
@@ -214,7 +215,7 @@ def test_nobody_is_enrolled_in_a_jurisdiction_that_is_not_there(desk: Desk) -> N
 
 
 def test_no_index_is_given_out_before_the_list_was_read_back(desk: Desk) -> None:
-    with transaction(open_engine(desk.database)) as session:
+    with transaction(connect(desk.database)) as session:
         session.execute(text("UPDATE status_list SET published_at = NULL"))
     request = desk.request(new_signer(), OFFICE)
     found = desk.refused("issuer", "new", "--jurisdiction", SZ, "--request", request)

@@ -4,13 +4,14 @@ import pytest
 from registry_desk import HK, STATION, SZ, Desk
 from sqlalchemy import text
 
-from registry.database import open_engine, transaction
+from registry.database import transaction
 from talentseal.artefacts import SignedFiles, parse_root
 from talentseal.bundle import Part
 from talentseal.commandline import now
 from talentseal.compiling import compile_part
 from talentseal.encoding import format_time, to_seconds
 from talentseal.errors import Exit
+from talentseal.service.database import connect
 from talentseal.statements import floor_hour
 
 COMMISSION = "https://stic.sz.example"
@@ -237,7 +238,7 @@ def test_a_reason_is_given_and_a_time_is_a_time(desk: Desk) -> None:
 )
 def test_an_edited_statement_is_noticed_and_never_published(desk: Desk, edit: str) -> None:
     before = desk.read(SZ)
-    with transaction(open_engine(desk.database)) as session:
+    with transaction(connect(desk.database)) as session:
         session.execute(text("DROP TRIGGER statement_no_update"))
         session.execute(text(edit))
     for argv in (("grant", "list"), ("publish",)):

@@ -9,15 +9,16 @@ from alembic.script import ScriptDirectory
 from registry_desk import SZ, Desk
 from sqlalchemy import Engine, text
 
-from registry.database import REVISION, check_schema, migrate, open_engine, transaction
+from registry.database import REVISION, SCHEMA, check_schema, transaction
 from registry.tables import TABLES, metadata
 from talentseal.errors import Exit, UnavailableError, UsageError
+from talentseal.service.database import connect
 
 
 @pytest.fixture
 def engine(tmp_path: Path) -> Engine:
-    made = open_engine(f"sqlite:///{tmp_path / 'new.db'}")
-    migrate(made)
+    made = connect(f"sqlite:///{tmp_path / 'new.db'}")
+    SCHEMA.migrate(made)
     return made
 
 
@@ -76,12 +77,12 @@ def test_the_tables_are_what_the_migrations_make(engine: Engine) -> None:
 
 
 def test_the_program_knows_its_newest_migration() -> None:
-    folder = Path(open_engine.__code__.co_filename).parent / "migrations"
+    folder = SCHEMA.scripts
     assert ScriptDirectory(str(folder)).get_current_head() == REVISION
 
 
 def test_migrating_twice_changes_nothing(engine: Engine) -> None:
-    migrate(engine)
+    SCHEMA.migrate(engine)
     check_schema(engine)
 
 
@@ -91,7 +92,7 @@ def test_a_database_of_a_newer_program_is_left_alone(engine: Engine) -> None:
     with pytest.raises(UnavailableError, match="newer"):
         check_schema(engine)
     with pytest.raises(UnavailableError, match="newer"):
-        migrate(engine)
+        SCHEMA.migrate(engine)
 
 
 def test_an_older_database_asks_to_be_migrated(engine: Engine) -> None:
@@ -111,13 +112,13 @@ def test_what_was_acknowledged_survives_a_power_cut(engine: Engine) -> None:
 @pytest.mark.parametrize("url", ["postgresql://localhost/x", "mysql://localhost/x"])
 def test_other_databases_are_not_promised(url: str) -> None:
     with pytest.raises(UnavailableError) as refusal:
-        open_engine(url)
+        connect(url)
     assert refusal.value.code == "NOT_OFFERED"
 
 
 def test_a_text_that_is_no_url_is_refused() -> None:
     with pytest.raises(UsageError):
-        open_engine("not a url")
+        connect("not a url")
 
 
 def test_a_damaged_database_is_named(desk: Desk) -> None:

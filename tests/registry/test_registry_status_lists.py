@@ -2,15 +2,16 @@ import pytest
 from registry_desk import STATION, SZ, Desk
 from sqlalchemy import Engine, text
 
-from registry.database import open_engine, transaction
+from registry.database import transaction
 from registry.status_lists import repository
 from registry.status_lists.models import StatusBlockRow
 from talentseal.errors import UnavailableError
+from talentseal.service.database import connect
 
 
 @pytest.fixture
 def engine(desk: Desk) -> Engine:
-    return open_engine(desk.database)
+    return connect(desk.database)
 
 
 def leave(engine: Engine, free: int) -> None:

@@ -1,0 +1,1 @@
+"""Plumbing that the services share, and the only home of databases outside them."""
