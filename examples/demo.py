@@ -171,68 +171,110 @@ def tamper(source: Path, target: Path) -> None:
     target.write_text(text[:middle] + other + text[middle + 1 :], "ascii")
 
 
-def main() -> None:
+class Stage:
+    """Everybody in the demo, each with a folder of their own."""
+
+    def __init__(self) -> None:
+        vault = {"TALENTSEAL_VAULT_PASSPHRASE_FILE": str(DEMO / "vault-passphrase")}
+        self.registry, self.desk = Party("registry"), Party("desk")
+        self.bureau, self.experts, self.board = Party("bureau"), Party("experts"), Party("board")
+        self.lin, self.alice, self.chan = (
+            Party(name, **vault) for name in ("lin", "alice", "chan")
+        )
+
+    def issuers(self) -> Mapping[str, tuple[Party, str, str, str]]:
+        """Name of each body: who it is, its jurisdiction, its entity id, what it may seal."""
+        return {
+            "Demonstration Title Bureau": (
+                self.bureau, "CN/4403", "https://titles.sz.example", "professional-title/1"),
+            "Demonstration Foreign Experts Office": (
+                self.experts, "CN/4403", "https://permits.sz.example", "foreigner-work-permit/1"),
+            "Demonstration Architects Board": (
+                self.board, "HK", "https://board.hk.example", "professional-qualification/1"),
+        }  # fmt: skip
+
+    def export(self, name: str) -> None:
+        self.registry.run(
+            "registry", "bundle", "export", name, "--jurisdiction", "CN/4403",
+            "--jurisdiction", "HK",
+        )  # fmt: skip
+
+
+def prepare() -> Stage:
+    """An empty folder with what the parties bring along: claims, a passphrase, no network."""
     shutil.rmtree(DEMO, ignore_errors=True)
-    DEMO.mkdir(parents=True)
-    (DEMO / "no-network").mkdir()
+    (DEMO / "no-network").mkdir(parents=True)
     (DEMO / "no-network" / "sitecustomize.py").write_text(NO_NETWORK, "ascii")
     passphrase = DEMO / "vault-passphrase"
     passphrase.write_text("a long demonstration passphrase\n", "ascii")
     passphrase.chmod(0o600)
-    vault = {"TALENTSEAL_VAULT_PASSPHRASE_FILE": str(passphrase)}
-    registry, desk = Party("registry"), Party("desk")
-    issuers = {
-        "Demonstration Title Bureau": (
-            Party("bureau"), "CN/4403", "https://titles.sz.example", "professional-title/1"),
-        "Demonstration Foreign Experts Office": (
-            Party("experts"), "CN/4403", "https://permits.sz.example", "foreigner-work-permit/1"),
-        "Demonstration Architects Board": (
-            Party("board"), "HK", "https://board.hk.example", "professional-qualification/1"),
-    }  # fmt: skip
-    bureau, experts, board = (issuer for issuer, *_ in issuers.values())
     write_claims()
-    set_up(registry, issuers)
+    return Stage()
 
+
+def seal_three(stage: Stage) -> str:
     heading("A title, a work permit and a Hong Kong qualification: in the wallet and on paper")
-    title = seal(bureau, Party("lin", **vault), "professional-title/1", "title-01")
-    seal(experts, Party("alice", **vault), "foreigner-work-permit/1", "permit-01")
-    seal(board, Party("chan", **vault), "professional-qualification/1", "qual-01")
-    lin = Party("lin", **vault)
-    held = json.loads(lin.run("wallet", "list", "--json", quiet=True))["credentials"]
-    lin.run("wallet", "list")
-    lin.run("wallet", "qr", held[0]["id"], "--static", "--terminal", "--force")
+    title = seal(stage.bureau, stage.lin, "professional-title/1", "title-01")
+    seal(stage.experts, stage.alice, "foreigner-work-permit/1", "permit-01")
+    seal(stage.board, stage.chan, "professional-qualification/1", "qual-01")
+    stage.lin.run("wallet", "list")
+    stage.lin.run("wallet", "qr", held_by(stage.lin), "--static", "--terminal", "--force")
+    return title
 
+
+def held_by(wallet: Party) -> str:
+    """The id of the one certificate that a wallet holds."""
+    listed = json.loads(wallet.run("wallet", "list", "--json", quiet=True))
+    number: str = listed["credentials"][0]["id"]
+    return number
+
+
+def check_all(stage: Stage) -> None:
     heading("A desk in Shenzhen checks them from one file, without a network")
-    registry.run("registry", "bundle", "export", "monday.zip", "--jurisdiction", "CN/4403",
-                 "--jurisdiction", "HK")  # fmt: skip
+    stage.export("monday.zip")
     for shown in ("lin.png", "alice.png", "chan.png"):
-        check(desk, "monday.zip", shown)
-    lin.run("wallet", "disclose", held[0]["id"], "--disclose", "display_name", "--yes",
-            "--out", "presentation.txt", quiet=True)  # fmt: skip
-    check(desk, "monday.zip", "presentation.txt")
+        check(stage.desk, "monday.zip", shown)
+    stage.lin.run(
+        "wallet", "disclose", held_by(stage.lin), "--disclose", "display_name", "--yes",
+        "--out", "presentation.txt", quiet=True,
+    )  # fmt: skip
+    check(stage.desk, "monday.zip", "presentation.txt")
 
+
+def revoke(stage: Stage, title: str) -> None:
     heading("The bureau revokes the title; the desk imports the next bundle")
-    bureau.run("issuer", "revoke", title, "--reason", "rescinded")
-    registry.run("registry", "publish")
-    registry.run("registry", "bundle", "export", "tuesday.zip", "--jurisdiction", "CN/4403",
-                 "--jurisdiction", "HK")  # fmt: skip
-    check(desk, "tuesday.zip", "lin.png", expect=REFUSE, shows="REVOKED")
+    stage.bureau.run("issuer", "revoke", title, "--reason", "rescinded")
+    stage.registry.run("registry", "publish")
+    stage.export("tuesday.zip")
+    check(stage.desk, "tuesday.zip", "lin.png", expect=REFUSE, shows="REVOKED")
     for shown in ("alice.png", "chan.png"):
-        check(desk, "tuesday.zip", shown)
+        check(stage.desk, "tuesday.zip", shown)
 
+
+def try_what_must_fail(stage: Stage) -> None:
     heading("What must be refused")
     tamper(DEMO / "presentation.txt", DEMO / "tampered.txt")
-    check(desk, "tuesday.zip", "tampered.txt", expect=REFUSE, shows="REFUSE")
-    bureau.run(
+    check(stage.desk, "tuesday.zip", "tampered.txt", expect=REFUSE, shows="REFUSE")
+    stage.bureau.run(
         "issuer", "issue", "--type", "foreigner-work-permit/1", "--claims",
         "claims/permit-01.json", "--paper", "--out", "beyond.png",
         expect=REFUSE, shows="GRANT_SCOPE_TYPE",
     )  # fmt: skip
     root = "registry/registry/public/tuf/CN-4403/metadata/1.root.json"
-    desk.run("verifier", "init", "--root", root)
-    desk.run("verifier", "sync", "--from", "tuesday.zip")
-    desk.run("verifier", "sync", "--from", "monday.zip", expect=REFUSE, shows="ROLLBACK_REFUSED")
+    stage.desk.run("verifier", "init", "--root", root)
+    stage.desk.run("verifier", "sync", "--from", "tuesday.zip")
+    stage.desk.run(
+        "verifier", "sync", "--from", "monday.zip", expect=REFUSE, shows="ROLLBACK_REFUSED"
+    )
 
+
+def main() -> None:
+    stage = prepare()
+    set_up(stage.registry, stage.issuers())
+    title = seal_three(stage)
+    check_all(stage)
+    revoke(stage, title)
+    try_what_must_fail(stage)
     heading("Done")
     print(f"Sealed, checked without a network, revoked, refused. Everything is below {DEMO.name}/.")
 
