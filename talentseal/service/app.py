@@ -1,0 +1,358 @@
+"""One web application as all three services want it: strict at the door, quiet, measured.
+
+`new_app` gives an application whose every request passes one door: an id, caps on headers and body,
+a limit per address, a limit of requests at work, one log line, one measurement. Errors are problem
+documents. `/healthz` says that the process lives, `/readyz` that what it needs is there, `/metrics`
+gives the numbers. Bodies in JSON go through the strict reader of `talentseal.encoding`.
+What a service does is its own.
+
+Standard: RFC 9457; draft-ietf-httpapi-ratelimit-headers for the two headers of the limit.
+"""
+
+import asyncio
+import re
+import secrets
+import time
+from collections.abc import AsyncIterator, Callable, Coroutine, Mapping, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass, field
+from ipaddress import ip_address, ip_network
+from typing import Any
+
+from fastapi import FastAPI, Request, Response
+from fastapi.routing import APIRoute
+from limits import RateLimitItem, parse
+from limits.storage import MemoryStorage
+from limits.strategies import FixedWindowRateLimiter
+from starlette.concurrency import run_in_threadpool
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from schemas.problem import PROBLEMS, ProblemCode
+from talentseal.commandline import setting
+from talentseal.encoding import dump_json, parse_json
+from talentseal.errors import InputError, TalentsealError, UsageError
+from talentseal.service import problems
+from talentseal.service.jobs import Repeating
+from talentseal.service.logs import Log, fault_fields, service_log
+from talentseal.service.metrics import CONTENT_TYPE, Metrics
+
+VERSION = "0.1.0"
+MAX_HEADER_BYTES = 16 * 1024
+MAX_HEADERS = 100
+MAX_TARGET_BYTES = 8 * 1024
+MAX_BODY_BYTES = 256 * 1024
+MAX_BODY_MEMBERS = 10_000
+BODY_SECONDS = 30.0
+RATE_LIMIT = "TALENTSEAL_RATE_LIMIT"
+MAX_RUNNING = "TALENTSEAL_MAX_RUNNING"
+_DEFAULT_RATE = "6000/minute"
+_DEFAULT_RUNNING = 200
+_REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{8,64}")
+_UNMATCHED = "unmatched"
+_PLAIN_PATHS = frozenset({"/healthz", "/readyz", "/metrics"})
+_HEADERS = (
+    (b"x-content-type-options", b"nosniff"),
+    (b"referrer-policy", b"no-referrer"),
+    (b"content-security-policy", b"default-src 'none'; frame-ancestors 'none'"),
+)
+
+Ready = Callable[[], object]
+"""Raises one of our errors where something that the service needs is missing."""
+
+
+@dataclass(frozen=True)
+class Service:
+    """What a running service has besides its endpoints; `app.state.service`.
+
+    body_caps  path prefix -> bytes, where a body may be larger than `MAX_BODY_BYTES`
+    ready      name of a part -> what raises when it is missing
+    """
+
+    name: str
+    log: Log
+    metrics: Metrics = field(default_factory=Metrics)
+    body_caps: Mapping[str, int] = field(default_factory=dict)
+    ready: Mapping[str, Ready] = field(default_factory=dict)
+    jobs: Sequence[Repeating] = ()
+    rate: str = _DEFAULT_RATE
+    max_running: int = _DEFAULT_RUNNING
+
+
+def new_service(
+    name: str, *, ready: Mapping[str, Ready], body_caps: Mapping[str, int] | None = None
+) -> Service:
+    """A service with the limits that its settings name. Raises UsageError."""
+    rate = setting(RATE_LIMIT) or _DEFAULT_RATE
+    try:
+        parse(rate)
+    except ValueError as error:
+        raise UsageError(f"{RATE_LIMIT} is no rate", hint="Such as 600/minute.") from error
+    running = setting(MAX_RUNNING) or str(_DEFAULT_RUNNING)
+    if not (running.isascii() and running.isdigit() and 0 < int(running) <= 100_000):
+        raise UsageError(f"{MAX_RUNNING} is no number of requests")
+    return Service(
+        name, service_log(name), body_caps=body_caps or {}, ready=ready, rate=rate,
+        max_running=int(running),
+    )  # fmt: skip
+
+
+def new_app(
+    title: str, service: Service, *, jobs: Callable[[], Sequence[Repeating]] = tuple
+) -> FastAPI:
+    """An application with its door; endpoints are added to it.
+
+    jobs  made and started with the application, stopped with it; `app.state.jobs` by name
+    """
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        async with AsyncExitStack() as stack:
+            app.state.jobs = {job.name: job for job in jobs()}
+            for job in app.state.jobs.values():
+                job.start()
+                stack.push_async_callback(run_in_threadpool, job.stop)
+            yield
+
+    app = FastAPI(
+        title=title,
+        version=VERSION,
+        docs_url=None,
+        redoc_url=None,
+        lifespan=lifespan,
+        redirect_slashes=False,
+        responses={"default": {"description": "A problem document (RFC 9457)."}},
+    )
+    app.router.route_class = StrictRoute
+    app.state.service, app.state.jobs = service, {}
+    problems.install(app)
+    _add_health(app, service)
+    app.add_middleware(Door, service=service)
+    return app
+
+
+class StrictRequest(Request):
+    """A request whose JSON is read as everything foreign is: strictly."""
+
+    async def json(self) -> Any:
+        return parse_json(
+            await self.body(), max_bytes=_body_cap(self), max_members=MAX_BODY_MEMBERS
+        )
+
+
+def _body_cap(request: Request) -> int:
+    cap: int = request.scope["state"].get("body_cap", MAX_BODY_BYTES)
+    return cap
+
+
+class StrictRoute(APIRoute):
+    """A route that reads bodies by `StrictRequest`."""
+
+    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
+        handle = super().get_route_handler()
+
+        async def strict(request: Request) -> Response:
+            return await handle(StrictRequest(request.scope, request.receive))
+
+        return strict
+
+
+# --- health ---------------------------------------------------------------------------------------
+
+
+def _add_health(app: FastAPI, service: Service) -> None:
+    @app.get("/healthz", tags=["health"])
+    async def healthz() -> dict[str, str]:
+        """The process answers."""
+        return {"status": "ok"}
+
+    @app.get("/readyz", tags=["health"], responses={503: {"description": "A part is missing."}})
+    def readyz() -> Response:
+        """Everything that the service needs is there; 503 and the part's name where not."""
+        found = {name: _state(ask) for name, ask in service.ready.items()}
+        is_ready = all(one["ok"] for one in found.values())
+        body = {"status": "ready" if is_ready else "not_ready", "parts": found}
+        return Response(dump_json(body), 200 if is_ready else 503, _no_store(), "application/json")
+
+    @app.get("/metrics", tags=["health"])
+    def metrics() -> Response:
+        """Numbers for Prometheus."""
+        return Response(service.metrics.text(), headers=_no_store(), media_type=CONTENT_TYPE)
+
+
+def _no_store() -> dict[str, str]:
+    return {"Cache-Control": "no-store"}
+
+
+def _state(ask: Ready) -> dict[str, Any]:
+    """`ask` may return facts, such as the age of a list."""
+    try:
+        facts = ask()
+    except TalentsealError as error:
+        return {"ok": False, "code": error.code, "detail": error.message}
+    return {"ok": True, **(facts if isinstance(facts, dict) else {})}
+
+
+# --- the door -------------------------------------------------------------------------------------
+
+
+class Door:
+    """What every request passes, written as bare ASGI because everything pays for it."""
+
+    def __init__(self, app: ASGIApp, *, service: Service) -> None:
+        self._app, self._service = app, service
+        self._running = 0
+        self._limit: RateLimitItem = parse(service.rate)
+        self._limiter = FixedWindowRateLimiter(MemoryStorage())
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        visit = Visit(scope, receive, send, self._service)
+        self._running += 1
+        self._service.metrics.running.set(self._running)
+        try:
+            await self._pass(visit)
+        finally:
+            self._running -= 1
+            self._service.metrics.running.set(self._running)
+            visit.tell()
+
+    async def _pass(self, visit: "Visit") -> None:
+        refusal = self._refusal(visit)
+        if refusal is not None:
+            await refusal(visit.scope, visit.receive, visit.send)
+            return
+        try:
+            await self._app(visit.scope, visit.receive, visit.send)
+        except Exception as error:  # noqa: BLE001  the outermost door of a service
+            visit.fault = error
+            visit.scope["state"]["code"] = ProblemCode.INTERNAL_ERROR
+            if not visit.status:
+                answer = problems.internal_problem(visit.request_id)
+                await answer(visit.scope, visit.receive, visit.send)
+
+    def _refusal(self, visit: "Visit") -> Response | None:
+        if visit.path in _PLAIN_PATHS:
+            return None
+        if self._running > self._service.max_running:
+            return visit.refuse(503, ProblemCode.OVERLOADED)
+        wait = self._wait_for(visit)
+        if wait is not None:
+            return visit.refuse(429, ProblemCode.RATE_LIMITED, {"Retry-After": str(wait)})
+        if visit.headers_too_large():
+            return visit.refuse(431, ProblemCode.HEADERS_TOO_LARGE)
+        if visit.declared_bytes() > visit.body_cap:
+            return visit.refuse(413, ProblemCode.BODY_TOO_LARGE, {"Connection": "close"})
+        return None
+
+    def _wait_for(self, visit: "Visit") -> int | None:
+        """Seconds to wait where an address has asked too often; says what is left otherwise."""
+        limit, address = self._limit, near(visit.scope)
+        is_allowed = self._limiter.hit(limit, address)
+        window = self._limiter.get_window_stats(limit, address)
+        left = max(1, int(window.reset_time - time.time()) + 1)
+        policy = f'"default";q={limit.amount};w={limit.get_expiry()}'
+        visit.told += (
+            (b"ratelimit-policy", policy.encode()),
+            (b"ratelimit", f'"default";r={window.remaining};t={left}'.encode()),
+        )
+        return None if is_allowed else left
+
+
+def near(scope: Scope) -> str:
+    """Where a request comes from, coarsely: a network of 256 addresses, or a /48 of IPv6."""
+    client = scope.get("client")
+    try:
+        address = ip_address(client[0]) if client else ip_address("127.0.0.1")
+    except ValueError:  # a socket of the file system
+        return "local"
+    return str(ip_network((address, 24 if address.version == 4 else 48), strict=False))
+
+
+class Visit:
+    """One request on its way through: its id, its caps, what came of it."""
+
+    def __init__(self, scope: Scope, receive: Receive, send: Send, service: Service) -> None:
+        self.scope, self._receive, self._send = scope, receive, send
+        self._service, self._begun = service, time.perf_counter()
+        self.path: str = scope["path"]
+        self.headers: Mapping[bytes, bytes] = dict(scope["headers"])
+        self.request_id = self._given_id() or secrets.token_hex(16)
+        self.body_cap = next(
+            (cap for prefix, cap in service.body_caps.items() if self.path.startswith(prefix)),
+            MAX_BODY_BYTES,
+        )
+        self.status = 0
+        self.fault: Exception | None = None
+        self.told: tuple[tuple[bytes, bytes], ...] = ()
+        self._read, self._is_whole = 0, False
+        self._deadline = self._begun + BODY_SECONDS
+        scope.setdefault("state", {}).update(request_id=self.request_id, body_cap=self.body_cap)
+
+    def _given_id(self) -> str | None:
+        given = self.headers.get(b"x-request-id", b"").decode("latin-1")
+        return given if _REQUEST_ID.fullmatch(given) else None
+
+    def headers_too_large(self) -> bool:
+        pairs = self.scope["headers"]
+        size = sum(len(name) + len(value) + 4 for name, value in pairs)
+        target = len(self.scope.get("raw_path") or b"") + len(self.scope["query_string"])
+        return size > MAX_HEADER_BYTES or len(pairs) > MAX_HEADERS or target > MAX_TARGET_BYTES
+
+    def declared_bytes(self) -> int:
+        length = self.headers.get(b"content-length", b"0")
+        return int(length) if length.isdigit() and len(length) < 16 else 0
+
+    def refuse(
+        self, status: int, code: ProblemCode, headers: Mapping[str, str] | None = None
+    ) -> Response:
+        self.scope["state"]["code"] = code
+        title = PROBLEMS[code].meaning
+        return problems.problem(status, code, title, instance=self.request_id, headers=headers)
+
+    async def receive(self) -> Message:
+        """The next piece of the body, within its cap and its time."""
+        if self._is_whole:
+            return await self._receive()  # waits for the caller to go away
+        try:
+            left = max(0.0, self._deadline - time.perf_counter())
+            message = await asyncio.wait_for(self._receive(), left)
+        except TimeoutError as error:
+            raise InputError(
+                "the body did not arrive in time", code="REQUEST_TIMEOUT", hint="Send it again."
+            ) from error
+        self._read += len(message.get("body", b""))
+        self._is_whole = not message.get("more_body", False)
+        if self._read > self.body_cap:
+            raise InputError(
+                "the body is over its cap",
+                code="BODY_TOO_LARGE",
+                hint=f"At most {self.body_cap} bytes.",
+            )
+        return message
+
+    async def send(self, message: Message) -> None:
+        if message["type"] == "http.response.start":
+            self.status = message["status"]
+            headers = [*message["headers"], *_HEADERS, *self.told]
+            headers.append((b"x-request-id", self.request_id.encode()))
+            message = {**message, "headers": headers}
+        await self._send(message)
+
+    def tell(self) -> None:
+        """One line and one measurement; the route as its template, never the address."""
+        seconds = time.perf_counter() - self._begun
+        found = self.scope.get("route")
+        route = getattr(found, "path", None) or _UNMATCHED
+        method = self.scope["method"]
+        self._service.metrics.answered(method, route, self.status, seconds)
+        fields = {
+            "request_id": self.request_id, "method": method, "route": route,
+            "status": self.status, "duration_ms": round(seconds * 1000, 2),
+            "code": self.scope["state"].get("code"),
+        }  # fmt: skip
+        if self.fault is not None:
+            self._service.log.error("request", **fields, **fault_fields(self.fault))
+        else:
+            self._service.log.info("request", **fields)

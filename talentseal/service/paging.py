@@ -1,0 +1,57 @@
+"""Lists in pages: a limit, a cursor, and the address of the next page.
+
+A cursor is the key of the last row shown, so that rows that come or go meanwhile neither repeat nor
+hide others. It is opaque to callers and holds nothing that is not in the list itself.
+"""
+
+from collections.abc import Callable, Sequence
+from typing import Annotated, Any, TypeVar
+
+from fastapi import Query, Request, Response
+
+from talentseal.encoding import b64url_decode, b64url_encode
+from talentseal.errors import InputError, UsageError
+
+DEFAULT_LIMIT = 50
+MAX_LIMIT = 200
+MAX_CURSOR_CHARACTERS = 400
+
+Limit = Annotated[int, Query(ge=1, le=MAX_LIMIT, description="Rows a page.")]
+Cursor = Annotated[
+    str | None,
+    Query(max_length=MAX_CURSOR_CHARACTERS, description="`next` of the page before."),
+]
+Row = TypeVar("Row")
+
+
+def after(cursor: str | None) -> str | None:
+    """The key after which a page begins. Raises UsageError for a cursor not made here."""
+    if cursor is None:
+        return None
+    try:
+        return b64url_decode(cursor).decode("utf-8")
+    except (InputError, UnicodeDecodeError) as error:
+        raise UsageError(
+            "the cursor is none of ours", hint="Take it from `next` of the page before."
+        ) from error
+
+
+def page(
+    rows: Sequence[Row],
+    limit: int,
+    *,
+    key: Callable[[Row], str],
+    shown: Callable[[Row], Any],
+    request: Request,
+    response: Response,
+) -> dict[str, Any]:
+    """`{"items", "next"}` and the `Link` header; `rows` holds one row more where there is more.
+
+    Standard: RFC 8288 for `Link`.
+    """
+    items, rest = rows[:limit], rows[limit:]
+    following = b64url_encode(key(items[-1]).encode()) if rest and items else None
+    if following:
+        url = request.url.include_query_params(cursor=following, limit=limit)
+        response.headers["Link"] = f'<{url.path}?{url.query}>; rel="next"'
+    return {"items": [shown(row) for row in items], "next": following}

@@ -1,0 +1,67 @@
+"""Running an application as a process: one socket, one line when it listens, a graceful end.
+
+On SIGTERM or SIGINT no new connection is taken, requests at work get their answer, background jobs
+finish their run, and the process leaves with 0. TLS is the reverse proxy's (docs/operate.md).
+"""
+
+import socket
+from typing import Any
+
+from fastapi import FastAPI
+
+from talentseal.errors import UnavailableError
+
+GRACE_SECONDS = 20
+KEEP_ALIVE_SECONDS = 15
+BACKLOG = 512
+
+
+def serve(app: FastAPI, *, host: str, port: int) -> None:
+    """Serve until told to stop. Port 0 takes a free one; the line on standard output names it.
+
+    Raises UnavailableError where the address is taken or not ours.
+    """
+    import uvicorn
+
+    listener = _bind(host, port)
+    address = "http://{}:{}".format(*listener.getsockname()[:2])
+
+    class Server(uvicorn.Server):
+        async def startup(self, sockets: Any = None) -> None:
+            await super().startup(sockets)
+            if self.started:
+                print(f"Listening on {address}", flush=True)
+
+    config = uvicorn.Config(
+        app,
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        timeout_keep_alive=KEEP_ALIVE_SECONDS,
+        timeout_graceful_shutdown=GRACE_SECONDS,
+        h11_max_incomplete_event_size=32 * 1024,
+    )
+    server = Server(config)
+    try:
+        server.run(sockets=[listener])
+    except KeyboardInterrupt:  # uvicorn repeats the signal once it has shut down
+        pass
+    finally:
+        listener.close()
+    if not server.started:
+        raise UnavailableError("the service could not start", hint="Its log says why.")
+
+
+def _bind(host: str, port: int) -> socket.socket:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    listener = socket.socket(family)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind((host, port))
+        listener.listen(BACKLOG)
+    except (OSError, OverflowError) as error:
+        listener.close()
+        raise UnavailableError(
+            f"cannot listen on {host}:{port}", hint="Is another process there? Try --port 0."
+        ) from error
+    return listener

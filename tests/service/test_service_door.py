@@ -1,0 +1,181 @@
+import io
+import json
+import time
+from collections.abc import Iterator
+
+import httpx2
+import pytest
+from fastapi import FastAPI, Request, Response
+from pydantic import BaseModel, ConfigDict
+from serving import serving
+
+from talentseal.errors import RefusedError, UnavailableError
+from talentseal.service.app import MAX_BODY_BYTES, Service, new_app
+from talentseal.service.auth import bearer_of, new_token, token_digest
+from talentseal.service.logs import allow_listed, service_log
+
+
+class Note(BaseModel):
+    model_config = ConfigDict(extra="forbid", strict=True)
+    title: str
+    size: int
+
+
+class BrokenError(Exception):
+    pass
+
+
+LOGGED = io.StringIO()
+
+
+def logged(request_id: str) -> dict[str, object]:
+    """The line of a request; it is written after the answer has gone out."""
+    deadline = time.monotonic() + 10
+    while time.monotonic() < deadline:
+        for line in LOGGED.getvalue().splitlines():
+            found: dict[str, object] = json.loads(line)
+            if found.get("request_id") == request_id:
+                return found
+        time.sleep(0.01)
+    raise AssertionError("no line of that request")
+
+
+def build(rate: str = "100000/minute") -> FastAPI:
+    def gone() -> None:
+        raise UnavailableError("the key device does not answer")
+
+    service = Service(
+        "trial",
+        service_log("trial", LOGGED),
+        ready={"device": gone},
+        rate=rate,
+        body_caps={"/large": 10},
+    )
+    app = new_app("Trial", service)
+
+    @app.post("/notes")
+    def notes(note: Note) -> Note:
+        return note
+
+    @app.post("/large")
+    async def large(request: Request) -> Response:
+        return Response(await request.body())
+
+    @app.get("/refused")
+    def refused() -> None:
+        raise RefusedError("not here", code="STATE_CONFLICT", hint="Try there.")
+
+    @app.get("/broken")
+    def broken() -> None:
+        raise BrokenError("secret-word")
+
+    @app.get("/me")
+    def me(request: Request) -> str:
+        return token_digest(bearer_of(request))
+
+    return app
+
+
+@pytest.fixture(scope="module")
+def client() -> Iterator[httpx2.Client]:
+    with serving(build()) as url, httpx2.Client(base_url=url, trust_env=False) as client:
+        yield client
+
+
+def problem(answer: httpx2.Response, status: int, code: str) -> dict[str, object]:
+    assert answer.status_code == status
+    assert answer.headers["content-type"] == "application/problem+json"
+    document: dict[str, object] = answer.json()
+    assert document["code"] == code
+    assert document["instance"] == answer.headers["x-request-id"]
+    return document
+
+
+def test_a_good_body_is_taken(client: httpx2.Client) -> None:
+    answer = client.post("/notes", json={"title": "a", "size": 1})
+    assert (answer.status_code, answer.json()) == (200, {"title": "a", "size": 1})
+    assert answer.headers["x-content-type-options"] == "nosniff"
+
+
+@pytest.mark.parametrize(
+    "body", [b'{"title":"a","title":"b","size":1}', b"{", b"\xff", b'{"size":NaN}', b"[" * 5000]
+)
+def test_a_body_that_is_no_strict_json_is_refused(client: httpx2.Client, body: bytes) -> None:
+    answer = client.post("/notes", content=body, headers={"content-type": "application/json"})
+    assert answer.status_code in (400, 413)
+    assert answer.json()["code"] in ("MALFORMED", "TOO_LARGE")
+
+
+def test_every_fault_of_a_shape_is_pointed_at_without_its_value(client: httpx2.Client) -> None:
+    answer = client.post("/notes", json={"title": 5, "size": "personal", "role": "admin"})
+    document = problem(answer, 422, "REQUEST_INVALID")
+    assert {one["pointer"] for one in document["errors"]} == {"/title", "/size", "/role"}  # type: ignore[attr-defined]
+    assert "personal" not in answer.text
+
+
+def test_a_body_over_its_cap_is_refused_whether_it_says_so_or_not(client: httpx2.Client) -> None:
+    problem(client.post("/large", content=b"12345678901"), 413, "BODY_TOO_LARGE")
+    pieces = (b"x" * 4 for _ in range(4))
+    problem(client.post("/large", content=pieces), 413, "BODY_TOO_LARGE")
+    assert client.post("/large", content=b"1234567890").content == b"1234567890"
+    problem(client.post("/notes", content=b" " * (MAX_BODY_BYTES + 1)), 413, "BODY_TOO_LARGE")
+
+
+def test_headers_over_their_cap_are_refused(client: httpx2.Client) -> None:
+    problem(client.get("/refused", headers={"x-much": "y" * 17_000}), 431, "HEADERS_TOO_LARGE")
+    problem(client.get("/refused?q=" + "y" * 9_000), 431, "HEADERS_TOO_LARGE")
+
+
+def test_errors_of_ours_keep_their_code_and_hint(client: httpx2.Client) -> None:
+    assert problem(client.get("/refused"), 409, "STATE_CONFLICT")["detail"] == "Try there."
+    problem(client.get("/nowhere"), 404, "NOT_FOUND")
+    problem(client.put("/refused"), 405, "METHOD_NOT_ALLOWED")
+
+
+def test_a_fault_of_ours_says_nothing_of_itself(client: httpx2.Client) -> None:
+    answer = client.get("/broken")
+    problem(answer, 500, "INTERNAL_ERROR")
+    line = logged(answer.headers["x-request-id"])
+    assert line["fault"] == "BrokenError"
+    assert "secret-word" not in answer.text + LOGGED.getvalue()
+
+
+def test_readiness_names_the_part_that_is_missing(client: httpx2.Client) -> None:
+    assert client.get("/healthz").json() == {"status": "ok"}
+    answer = client.get("/readyz")
+    assert answer.status_code == 503
+    assert answer.json()["parts"]["device"]["code"] == "DEPENDENCY_UNAVAILABLE"
+
+
+def test_tokens_are_taken_from_the_header_alone(client: httpx2.Client) -> None:
+    token = new_token()
+    problem(client.get("/me", params={"access_token": token}), 401, "UNAUTHENTICATED")
+    assert client.get("/me").headers["www-authenticate"] == "Bearer"
+    assert client.get("/me", headers={"authorization": f"bEARER {token}"}).json() == token_digest(
+        token
+    )
+
+
+def test_metrics_know_routes_and_no_addresses(client: httpx2.Client) -> None:
+    client.get("/nowhere/secret-number")
+    told = client.get("/metrics").text
+    assert 'route="unmatched"' in told
+    assert "secret-number" not in told
+
+
+def test_the_log_holds_listed_fields_only(client: httpx2.Client) -> None:
+    client.get("/refused?name=Somebody", headers={"x-request-id": "abcdefgh-1"})
+    line = logged("abcdefgh-1")
+    assert (line["route"], line["code"]) == ("/refused", "STATE_CONFLICT")
+    assert "Somebody" not in LOGGED.getvalue()
+    assert allow_listed(None, "", {"event": "x", "name": "Somebody"}) == {"event": "x"}
+
+
+def test_too_many_calls_are_told_when_to_come_back() -> None:
+    with serving(build("3/minute")) as url, httpx2.Client(base_url=url, trust_env=False) as client:
+        assert [client.get("/refused").status_code for _ in range(3)] == [409] * 3
+        answer = client.get("/refused")
+        problem(answer, 429, "RATE_LIMITED")
+        assert int(answer.headers["retry-after"]) <= 61
+        assert answer.headers["ratelimit-policy"] == '"default";q=3;w=60'
+        assert client.get("/healthz").status_code == 200
