@@ -21,7 +21,7 @@ from sqlalchemy import (
 from talentseal.errors import UsageError
 from talentseal.service.database import Schema, connect
 
-REVISION = "0001"  # the newest of issuer/migrations/versions
+REVISION = "0002"  # the newest of issuer/migrations/versions
 SCHEMA = Schema("issuer", Path(__file__).parent / "migrations", REVISION)
 metadata = MetaData()
 
@@ -37,6 +37,7 @@ key = Table(
     Column("kid", String, primary_key=True),
     Column("created_at", Integer, nullable=False),
     Column("x5c", String),  # JSON list, once the registry has answered
+    Column("uri", String),  # of a signing device; none: the keystore of this home
 )
 status_block = Table(
     "status_block",

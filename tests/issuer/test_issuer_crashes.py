@@ -5,6 +5,7 @@ from pathlib import Path
 
 from issuer_desk import Bureau, forms
 
+from issuer.database import REVISION
 from talentseal import cwt
 from talentseal.encoding import b64url_decode
 from talentseal.errors import Exit
@@ -57,7 +58,7 @@ def test_two_processes_may_meet_at_a_database_that_does_not_exist_yet(newcomer: 
     both = [newcomer.process(code) for _ in range(2)]
     told = [process.communicate(timeout=60)[1] for process in both]
     assert [process.returncode for process in both] == [Exit.OK, Exit.OK], told
-    assert newcomer.rows("SELECT version_num FROM alembic_version") == [("0001",)]
+    assert newcomer.rows("SELECT version_num FROM alembic_version") == [(REVISION,)]
 
 
 def test_a_killed_issuer_leaves_whole_books_and_no_index_twice(bureau: Bureau) -> None:
