@@ -14,7 +14,7 @@ from issuer.database import (
     key,
     open_database,
     profile,
-    transaction,
+    reading,
 )
 from talentseal.bundle import Bundle
 from talentseal.commandline import base_home, key_passphrase, keys_folder, role_home, setting
@@ -82,7 +82,7 @@ class Office:
         return self.profile("entity_id")
 
     def find_profile(self, name: str) -> str | None:
-        with transaction(self.engine) as db:
+        with reading(self.engine) as db:
             return db.execute(select(profile.c.value).where(profile.c.name == name)).scalar()
 
     def profile(self, name: str) -> str:
@@ -100,7 +100,7 @@ class Office:
 
         Raises UsageError where there is none.
         """
-        with transaction(self.engine) as db:
+        with reading(self.engine) as db:
             rows = db.execute(
                 select(key.c.kid, key.c.x5c)
                 .where(key.c.x5c.is_not(None))

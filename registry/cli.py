@@ -133,7 +133,7 @@ def jurisdiction_new(
     wanted = NewJurisdiction(code, entity_id, _pairs(name), namespace, territory or ())
     row = create_jurisdiction(office, wanted)
     publish(office)
-    with office.transaction() as session:
+    with office.reading() as session:
         found = describe(session, row)
     text = f"{code}  root {found['root_s256']}\nPublished in {office.settings.public}."
     emit(found, as_json=as_json, text=text)
@@ -149,7 +149,7 @@ def jurisdiction_list(*, as_json: Json = False) -> None:
     from registry.jurisdictions.service import describe
 
     office = _office()
-    with office.transaction() as session:
+    with office.reading() as session:
         found = [describe(session, row) for row in all_jurisdictions(session)]
     lines = [f"{one['jurisdiction']}  {one['entity_id']}  {one['names']['en']}" for one in found]
     emit(found, as_json=as_json, text="\n".join(lines) or "No jurisdiction yet.")
@@ -167,7 +167,7 @@ def jurisdiction_show(
     from registry.jurisdictions.service import describe
 
     office = _office()
-    with office.transaction() as session:
+    with office.reading() as session:
         found = describe(session, get_jurisdiction(session, code))
     emit(found, as_json=as_json, text=_table(found))
 
@@ -270,7 +270,7 @@ def issuer_list(*, jurisdiction: MaybeCode = None, as_json: Json = False) -> Non
     from registry.jurisdictions.repository import all_jurisdictions
 
     office = _office()
-    with office.transaction() as session:
+    with office.reading() as session:
         codes = [jurisdiction] if jurisdiction else [r.code for r in all_jurisdictions(session)]
         entities = [one for code in codes for one in entities_of(session, code)]
         found = [describe(session, one) for one in entities if one.kind != "root"]
@@ -426,7 +426,7 @@ def grant_list(*, jurisdiction: MaybeCode = None, as_json: Json = False) -> None
 
     office = _office()
     found: list[dict[str, Any]] = []
-    with office.transaction() as session:
+    with office.reading() as session:
         for code in _codes(session, jurisdiction):
             held = load_statements(session, code)
             found += [describe(one, held.state(one, office.now)) for one in held.delegations]
@@ -536,7 +536,7 @@ def recognition_list(*, home: MaybeCode = None, as_json: Json = False) -> None:
 
     office = _office()
     found: list[dict[str, Any]] = []
-    with office.transaction() as session:
+    with office.reading() as session:
         for code in _codes(session, home):
             held = load_statements(session, code)
             found += [describe(one, held.state(one, office.now)) for one in held.recognitions]

@@ -12,7 +12,8 @@ from sqlalchemy import JSON, Engine
 from sqlalchemy.orm import DeclarativeBase, Session
 
 from talentseal.errors import UsageError
-from talentseal.service.database import Schema
+from talentseal.service.database import Schema, read_only
+from talentseal.service.migrations import NUMBER
 
 REVISION = "0001"  # the newest of registry/migrations/versions
 SCHEMA = Schema("registry", Path(__file__).parent / "migrations", REVISION)
@@ -22,6 +23,7 @@ class Base(DeclarativeBase):
     """All tables of the registry; JSON columns hold documents of our own making."""
 
     type_annotation_map = {  # noqa: RUF012  SQLAlchemy reads it from the class
+        int: NUMBER,
         dict[str, Any]: JSON,
         dict[str, str]: JSON,
         list[str]: JSON,
@@ -30,8 +32,21 @@ class Base(DeclarativeBase):
 
 @contextmanager
 def transaction(engine: Engine) -> Iterator[Session]:
-    """All or nothing: commits at the end, rolls back on any error. Raises UnavailableError."""
+    """All or nothing, and alone: commits at the end, rolls back on any error.
+
+    Raises UnavailableError.
+    """
     with SCHEMA.guarded(), Session(engine, expire_on_commit=False) as session, session.begin():
+        yield session
+
+
+@contextmanager
+def reading(engine: Engine) -> Iterator[Session]:
+    """One moment of the database; nothing can be written. Never within `transaction`.
+
+    Raises UnavailableError.
+    """
+    with transaction(read_only(engine)) as session:
         yield session
 
 

@@ -13,7 +13,7 @@ from functools import cached_property
 from sqlalchemy import Engine
 from sqlalchemy.orm import Session
 
-from registry.database import SCHEMA, check_schema, transaction
+from registry.database import SCHEMA, check_schema, reading, transaction
 from registry.settings import ROLE, Settings
 from talentseal.commandline import key_passphrase, make_dev_passphrase
 from talentseal.encoding import to_seconds
@@ -47,6 +47,11 @@ class Office:
     @contextmanager
     def transaction(self) -> Iterator[Session]:
         with transaction(self.engine) as session:
+            yield session
+
+    @contextmanager
+    def reading(self) -> Iterator[Session]:
+        with reading(self.engine) as session:
             yield session
 
     @property

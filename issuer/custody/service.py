@@ -8,7 +8,7 @@ from pathlib import Path
 from pydantic import ValidationError
 from sqlalchemy import Connection, insert, select, update
 
-from issuer.database import key, status_block, transaction
+from issuer.database import key, reading, status_block, transaction
 from issuer.office import ROLE, Office, note, set_profile
 from schemas.registry import ENROLMENT_REQUEST_TYP, Enrolment, EnrolmentRequest
 from talentseal.artefacts import file_code
@@ -61,7 +61,7 @@ def _keystore(*, dev: bool) -> Keystore:
 
 
 def keys(office: Office) -> list[dict[str, object]]:
-    with transaction(office.engine) as db:
+    with reading(office.engine) as db:
         rows = db.execute(select(key).order_by(key.c.created_at)).all()
     return [{"kid": r.kid, "created_at": r.created_at, "enrolled": r.x5c is not None} for r in rows]
 

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 from sqlalchemy import Connection, Engine, Row, insert, select, update
 
-from issuer.database import certificate, form, status_block, transaction
+from issuer.database import certificate, form, reading, status_block, transaction
 from issuer.issuance.models import Place
 from issuer.office import note
 from talentseal.bundle import Bundle
@@ -35,7 +35,7 @@ class Record(NamedTuple):
 
 def usable_list(engine: Engine, bundle: Bundle) -> str:
     """URI of a status list that is public and has room. Raises UnavailableError."""
-    with transaction(engine) as db:
+    with reading(engine) as db:
         return _usable_blocks(db, bundle)[0][1].uri
 
 
@@ -130,7 +130,7 @@ def listed(engine: Engine) -> list[dict[str, Any]]:
     column = certificate.c
     names = ("id", "type", "state", "sealed_at", "expires_at")
     wanted = select(*(column[name] for name in names)).order_by(column.sealed_at, column.id)
-    with transaction(engine) as db:
+    with reading(engine) as db:
         rows = db.execute(wanted).all()
         forms = db.execute(select(form.c.certificate, form.c.form).order_by(form.c.form)).all()
     by_number: dict[str, list[str]] = {}

@@ -12,7 +12,7 @@ from typing import Any
 
 from sqlalchemy import Connection, func, insert, select, update
 
-from issuer.database import certificate, form, outbox, transaction
+from issuer.database import certificate, form, outbox, reading, transaction
 from issuer.issuance.service import spelled
 from issuer.office import Office, note
 from schemas.data import status_reasons
@@ -122,7 +122,7 @@ def deliver(office: Office, *, now: datetime) -> list[str]:
 
     Returns the identifiers of the orders. Raises UnavailableError; what was left stays so.
     """
-    with transaction(office.engine) as db:
+    with reading(office.engine) as db:
         waiting: Sequence[Any] = db.execute(
             select(outbox).where(outbox.c.delivered_at.is_(None)).order_by(outbox.c.seq)
         ).all()

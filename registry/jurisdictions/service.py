@@ -72,7 +72,7 @@ def create_jurisdiction(office: Office, wanted: NewJurisdiction) -> Jurisdiction
     """
     check_names(wanted.names, max_chars=MAX_ORGANISATION_CHARS)
     _check(wanted)
-    with office.transaction() as session:
+    with office.reading() as session:
         _check_free(session, wanted)
     keys = _make_keys(office)  # in the keystore, before anything speaks of them
     with office.transaction() as session:

@@ -29,7 +29,7 @@ def export_bundle(office: Office, path: Path, jurisdictions: Sequence[str] = ())
     Raises UsageError for one that is unknown or not published yet, UnavailableError.
     """
     found: dict[str, dict[str, bytes]] = {}
-    with office.transaction() as session:
+    with office.reading() as session:
         known = [row.code for row in all_jurisdictions(session)]
         for code in list(dict.fromkeys(jurisdictions)) or known:
             get_jurisdiction(session, code)

@@ -69,7 +69,7 @@ def publish(
     Raises UsageError, UnavailableError, BundleError `ROLLBACK_REFUSED`.
     """
     with publishing(office):
-        with office.transaction() as session:
+        with office.reading() as session:
             rows = [get_jurisdiction(session, code) for code in jurisdictions]
             codes = [row.code for row in rows or all_jurisdictions(session)]
         for code in codes:
@@ -251,7 +251,7 @@ def _target_files(session: Session, code: str, metadata: bytes) -> dict[str, byt
 
 def write_public(office: Office, code: str) -> None:
     """Write what is missing in the public folder; the file that puts it in force comes last."""
-    with office.transaction() as session:
+    with office.reading() as session:
         files = current_files(session, code)
     folder = office.settings.public / file_code(code)
     folders = {(folder / name).parent for name in files}
@@ -276,7 +276,7 @@ def _sweep(folder: Path) -> None:
 def _check_not_ahead(office: Office, code: str) -> None:
     """Refuse to publish from a database older than the folder, as after a restored backup."""
     folder = office.settings.public / file_code(code) / "metadata"
-    with office.transaction() as session:
+    with office.reading() as session:
         for role in ("root", "targets", "status", "snapshot"):
             held = latest(session, code, role)
             newest = max((_version(path) for path in folder.glob(f"*.{role}.json")), default=0)

@@ -52,7 +52,12 @@ class StatusEntryRow(Base):
     __tablename__ = "status_entry"
     __table_args__ = (
         Index("status_entry_by_block", "block", "position"),
-        Index("status_entry_set", "list_id", sqlite_where=text("value != 0")),
+        Index(
+            "status_entry_set",
+            "list_id",
+            sqlite_where=text("value != 0"),
+            postgresql_where=text("value != 0"),
+        ),
     )
 
     list_id: Mapped[str] = mapped_column(ForeignKey("status_list.id"), primary_key=True)

@@ -96,7 +96,7 @@ def _open_file(office: Office, path: Path) -> Opened:
         text = data.decode("ascii").strip()
     except UnicodeDecodeError as error:
         raise InputError("an order is ASCII text", code="MALFORMED") from error
-    with office.transaction() as session:
+    with office.reading() as session:
         return _open(session, text, path, now=office.now)
 
 

@@ -1,23 +1,55 @@
 """A service's own database: how it is opened, migrated and told apart from another version.
 
-SQLite in WAL mode with `synchronous=FULL`: what was acknowledged survives a power cut. Every
-transaction takes the write lock at its beginning, so that two processes wait for each other
-instead of failing half-way, and never take the same status index. Errors of the driver leave as
-UnavailableError. Tables, and what is done in a transaction, are the service's own.
+SQLite (WAL, `synchronous=FULL`) or PostgreSQL by URL, and the same promise on both: what was
+acknowledged survives a power cut, and a transaction that writes is alone. It waits for the one
+before it at its beginning, so that everything it reads is still so when it commits: sequence
+numbers, counters and versions need no further lock (docs/decisions/0011). A transaction that only
+reads (`read_only`) waits for nobody and sees one moment of the database. Errors of the driver leave
+as UnavailableError, without the URL they came from. Tables, and what is done in a transaction, are
+the service's own.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import Engine, create_engine, event, inspect, make_url, text
-from sqlalchemy.exc import ArgumentError, SQLAlchemyError
+from sqlalchemy import URL, Connection, Engine, create_engine, event, inspect, make_url, text
+from sqlalchemy.exc import ArgumentError, DBAPIError, OperationalError, SQLAlchemyError
+from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
 from talentseal.errors import UnavailableError, UsageError
 
-BUSY_MILLISECONDS = 15_000
+if TYPE_CHECKING:
+    from alembic.config import Config
+
+BUSY_MILLISECONDS = 15_000  # a writer waits that long for the one before it
+POOL_SIZE = 8
+MAX_OVERFLOW = 12  # 20 connections of a process at most; threads beyond that wait
+POOL_WAIT_SECONDS = 15
+RECYCLE_SECONDS = 1800
+
+_DRIVERS = ("postgresql", "postgresql+psycopg")
+_READ_ONLY = "talentseal_read_only"
+_WRITERS = 0x7461_6C65_6E74  # "talent": the advisory lock that a writing transaction holds
+_BUSY = ("55P03", "SQLITE_BUSY", "SQLITE_BUSY_SNAPSHOT")  # lock_timeout of PostgreSQL, SQLite
+
+# What PostgreSQL is asked for, unless the URL says otherwise. Seconds, or settings of a session.
+_POSTGRES_PARAMETERS: Mapping[str, str | int] = {
+    "application_name": "talentseal",
+    "connect_timeout": 5,
+    "keepalives_idle": 30,
+    "keepalives_interval": 10,
+    "keepalives_count": 3,
+}
+_POSTGRES_OPTIONS = (
+    f"-c lock_timeout={BUSY_MILLISECONDS} -c statement_timeout=60000 "
+    "-c idle_in_transaction_session_timeout=60000 -c synchronous_commit=on -c timezone=UTC"
+)
+
+
+# --- the schema -----------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +70,7 @@ class Schema:
 
         Raises UnavailableError for one that a newer program has made, or that cannot be opened.
         """
-        with self.explained("cannot be opened"), engine.connect() as connection:
+        with self.explained("cannot be opened"), read_only(engine).connect() as connection:
             if not inspect(connection).has_table("alembic_version"):
                 return None
             query = text("SELECT version_num FROM alembic_version")
@@ -53,14 +85,19 @@ class Schema:
     def migrate(self, engine: Engine) -> None:
         """Bring a database to this schema. Raises UnavailableError."""
         from alembic import command
-        from alembic.config import Config
 
         self.found(engine)
+        with self.explained("cannot be brought to this version"):
+            command.upgrade(self.config(engine), self.revision)
+
+    def config(self, engine: Engine) -> "Config":
+        """What Alembic needs to find the migrations and the database."""
+        from alembic.config import Config
+
         config = Config()
         config.set_main_option("script_location", str(self.scripts).replace("%", "%%"))
         config.attributes["engine"] = engine
-        with self.explained("cannot be brought to this version"):
-            command.upgrade(config, self.revision)
+        return config
 
     @contextmanager
     def explained(self, what: str) -> Iterator[None]:
@@ -68,10 +105,7 @@ class Schema:
         try:
             yield
         except SQLAlchemyError as error:
-            raise UnavailableError(
-                f"the {self.owner}'s database {what}",
-                hint="Check its path and rights; restore the last backup if it is damaged.",
-            ) from error
+            raise self._explain(error, what) from error
 
     @contextmanager
     def guarded(self) -> Iterator[None]:
@@ -79,31 +113,140 @@ class Schema:
         try:
             yield
         except SQLAlchemyError as error:
-            raise UnavailableError(
-                f"the {self.owner}'s database refused: {type(error).__name__}",
-                hint="Check that the disk has room and the file is whole; nothing was changed.",
-            ) from error
+            raise self._explain(error, f"refused: {type(error).__name__}") from error
+
+    def _explain(self, error: SQLAlchemyError, what: str) -> UnavailableError:
+        """Never the driver's own words: they may quote addresses and values."""
+        if isinstance(error, PoolTimeoutError):
+            return UnavailableError(
+                f"the {self.owner}'s database has too many users at once",
+                code="OVERLOADED",
+                hint="Try again in a moment.",
+            )
+        if _is_busy(error):
+            what, hint = "is kept busy by another writer", "Nothing was changed; try again."
+        elif _is_gone(error):
+            what = "cannot be reached"
+            hint = "Check that its server runs and that the setting names it; then look whether "
+            hint += "the last act is on record before you repeat it."
+        else:
+            hint = "Check its path, its rights and the room on its disk; restore the last backup "
+            hint += "if it is damaged. Nothing was changed."
+        return UnavailableError(f"the {self.owner}'s database {what}", hint=hint)
+
+
+def _is_busy(error: SQLAlchemyError) -> bool:
+    cause = getattr(error, "orig", None)
+    names = (getattr(cause, "sqlstate", None), getattr(cause, "sqlite_errorname", None))
+    return any(name in _BUSY for name in names)
+
+
+def _is_gone(error: SQLAlchemyError) -> bool:
+    """A server that did not answer, or stopped in the midst of it."""
+    if not isinstance(error, DBAPIError):
+        return False
+    refused = isinstance(error, OperationalError) and error.statement is None
+    return error.connection_invalidated or (refused and not hasattr(error.orig, "sqlite_errorcode"))
+
+
+# --- opening --------------------------------------------------------------------------------------
 
 
 def connect(url: str) -> Engine:
-    """An engine for `url`; no connection is made yet. Raises UsageError, UnavailableError."""
+    """An engine for `url`; no connection is made yet. Its transactions write, one at a time.
+
+    Raises UsageError for a URL that cannot be meant, UnavailableError `NOT_OFFERED` for a kind of
+    database that this version or this installation does not know.
+    """
     try:
         parsed = make_url(url)
-    except ArgumentError as error:
-        raise UsageError("the database URL cannot be read") from error
-    if parsed.get_backend_name() != "sqlite":
-        raise UnavailableError(
-            f"databases of the kind {parsed.get_backend_name()} are not part of this version",
-            code="NOT_OFFERED",
-            hint="Use sqlite:///<path>.",
-        )
-    engine = create_engine(parsed)
-    event.listen(engine, "connect", _prepare)
-    event.listen(engine, "begin", _begin)
+    except (ArgumentError, ValueError):  # of a port that is no number
+        raise UsageError(
+            "the database URL cannot be read",
+            hint="Signs such as @ : / in a name or a password are written %40 %3A %2F.",
+        ) from None  # the error quotes the URL, and with it a password
+    if parsed.get_backend_name() == "sqlite":
+        return _sqlite(parsed)
+    if parsed.drivername in _DRIVERS:
+        return _postgres(parsed)
+    raise UnavailableError(
+        f"databases of the kind {parsed.drivername[:40]} are not part of this version",
+        code="NOT_OFFERED",
+        hint="Use sqlite:///<path> or postgresql://<user>@<host>/<name>.",
+    )
+
+
+def _sqlite(url: URL) -> Engine:
+    if url.database in (None, "", ":memory:"):
+        raise UsageError("a database in memory keeps nothing", hint="Use sqlite:///<path>.")
+    engine = _engine(url, connect_args={"check_same_thread": False})
+    event.listen(engine, "connect", _prepare_sqlite)
+    event.listen(engine, "begin", _begin_sqlite)
     return engine
 
 
-def _prepare(connection: Any, _record: object) -> None:
+def _postgres(url: URL) -> Engine:
+    chosen = {name: value for name, value in _POSTGRES_PARAMETERS.items() if name not in url.query}
+    own = url.query.get("options", "")
+    options = f"{_POSTGRES_OPTIONS} {own if isinstance(own, str) else ' '.join(own)}"
+    try:
+        engine = _engine(
+            url.set(drivername="postgresql+psycopg"),
+            connect_args={**chosen, "options": options.strip()},
+            pool_pre_ping=True,
+            isolation_level="READ COMMITTED",
+        )
+    except ImportError as error:
+        raise UnavailableError(
+            "PostgreSQL needs the extra `postgres`, which is not installed",
+            code="NOT_OFFERED",
+            hint='Run: pip install "talentseal[postgres]"',
+        ) from error
+    event.listen(engine, "begin", _begin_postgres)
+    return engine
+
+
+def _engine(url: URL, **options: Any) -> Engine:
+    return create_engine(
+        url,
+        pool_size=POOL_SIZE,
+        max_overflow=MAX_OVERFLOW,
+        pool_timeout=POOL_WAIT_SECONDS,
+        pool_recycle=RECYCLE_SECONDS,
+        hide_parameters=True,  # no value of a row in any error
+        **options,
+    )
+
+
+# --- beginning ------------------------------------------------------------------------------------
+
+
+def read_only(engine: Engine) -> Engine:
+    """The same database, connections shared, for transactions that only read.
+
+    They take no lock, see one moment of the database from their first query on, and an attempt to
+    write fails. Never begin one within a transaction that writes: it does not see what that one
+    did, and both hold a connection.
+    """
+    if engine.dialect.name == "postgresql":
+        return engine.execution_options(
+            **{_READ_ONLY: True}, isolation_level="REPEATABLE READ", postgresql_readonly=True
+        )
+    return engine.execution_options(**{_READ_ONLY: True})
+
+
+@contextmanager
+def reading(engine: Engine) -> Iterator[Connection]:
+    """A connection in a transaction of `read_only`. Errors are the driver's."""
+    with read_only(engine).begin() as connection:
+        yield connection
+
+
+def _is_read_only(connection: Connection) -> bool:
+    return bool(connection.get_execution_options().get(_READ_ONLY))
+
+
+def _prepare_sqlite(connection: Any, _record: object) -> None:
     connection.isolation_level = None  # transactions begin where we say
     for pragma in (
         f"busy_timeout={BUSY_MILLISECONDS}",
@@ -114,5 +257,17 @@ def _prepare(connection: Any, _record: object) -> None:
         connection.execute(f"PRAGMA {pragma}")
 
 
-def _begin(connection: Any) -> None:
-    connection.exec_driver_sql("BEGIN IMMEDIATE")
+def _begin_sqlite(connection: Connection) -> None:
+    only = _is_read_only(connection)
+    connection.exec_driver_sql(f"PRAGMA query_only={int(only)}")
+    connection.exec_driver_sql("BEGIN" if only else "BEGIN IMMEDIATE")
+
+
+def _begin_postgres(connection: Connection) -> None:
+    """Wait for the writer before, as `BEGIN IMMEDIATE` does.
+
+    The lock ends with the transaction, after its commit can be seen; under READ COMMITTED every
+    later statement of this transaction looks at the database anew, so it sees all of that.
+    """
+    if not _is_read_only(connection):
+        connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({_WRITERS})")

@@ -109,7 +109,7 @@ def test_what_was_acknowledged_survives_a_power_cut(engine: Engine) -> None:
         assert session.scalar(text("PRAGMA foreign_keys")) == 1
 
 
-@pytest.mark.parametrize("url", ["postgresql://localhost/x", "mysql://localhost/x"])
+@pytest.mark.parametrize("url", ["postgresql+psycopg2://localhost/x", "mysql://localhost/x"])
 def test_other_databases_are_not_promised(url: str) -> None:
     with pytest.raises(UnavailableError) as refusal:
         connect(url)

@@ -3,6 +3,8 @@
 import sqlalchemy as sa
 from alembic import op
 
+from talentseal.service.migrations import NUMBER, append_only
+
 revision = "0001"
 down_revision = None
 
@@ -12,7 +14,7 @@ def _text(name: str, *, null: bool = False, primary: bool = False) -> sa.Column[
 
 
 def _number(name: str, *, null: bool = False, primary: bool = False) -> sa.Column[int]:
-    return sa.Column(name, sa.Integer(), nullable=null, primary_key=primary)
+    return sa.Column(name, NUMBER, nullable=null, primary_key=primary)
 
 
 def upgrade() -> None:
@@ -41,8 +43,4 @@ def upgrade() -> None:
         "audit", _number("number", primary=True), _text("act"), _text("certificate", null=True),
         _text("reason", null=True), _number("at"),
     )  # fmt: skip
-    for act in ("UPDATE", "DELETE"):
-        op.execute(
-            f"CREATE TRIGGER audit_no_{act.lower()} BEFORE {act} ON audit "
-            "BEGIN SELECT RAISE(ABORT, 'the audit trail is never changed'); END"
-        )
+    append_only(op, "audit")

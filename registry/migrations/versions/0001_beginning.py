@@ -3,6 +3,8 @@
 import sqlalchemy as sa
 from alembic import op
 
+from talentseal.service.migrations import NUMBER, append_only
+
 revision = "0001"
 down_revision = None
 
@@ -15,11 +17,7 @@ def upgrade() -> None:
     _status_lists()
     _publications()
     for table in INSERT_ONLY:
-        for act in ("UPDATE", "DELETE"):
-            op.execute(
-                f"CREATE TRIGGER {table}_no_{act.lower()} BEFORE {act} ON {table} "
-                f"BEGIN SELECT RAISE(ABORT, 'rows of {table} are never changed'); END"
-            )
+        append_only(op, table)
 
 
 def _jurisdictions() -> None:
@@ -35,31 +33,31 @@ def _jurisdictions() -> None:
         sa.Column("ca", sa.String(), nullable=False),
         sa.Column("sub_ca", sa.String(), nullable=False),
         sa.Column("verifier_hosts", sa.JSON(), nullable=False),
-        sa.Column("created_at", sa.Integer(), nullable=False),
+        sa.Column("created_at", NUMBER, nullable=False),
     )
 
 
 def _entities() -> None:
     op.create_table(
         "entity",
-        sa.Column("id", sa.Integer(), primary_key=True),
+        sa.Column("id", NUMBER, primary_key=True),
         sa.Column("jurisdiction", sa.String(), sa.ForeignKey("jurisdiction.code"), nullable=False),
         sa.Column("entity_id", sa.String(), nullable=False),
         sa.Column("kind", sa.String(), nullable=False),
         sa.Column("names", sa.JSON(), nullable=False),
-        sa.Column("created_at", sa.Integer(), nullable=False),
+        sa.Column("created_at", NUMBER, nullable=False),
         sa.UniqueConstraint("jurisdiction", "entity_id", "kind"),
     )
     op.create_table(
         "entity_key",
-        sa.Column("id", sa.Integer(), primary_key=True),
-        sa.Column("entity", sa.Integer(), sa.ForeignKey("entity.id"), nullable=False),
+        sa.Column("id", NUMBER, primary_key=True),
+        sa.Column("entity", NUMBER, sa.ForeignKey("entity.id"), nullable=False),
         sa.Column("kid", sa.String(), nullable=False),
         sa.Column("purpose", sa.String(), nullable=False),
         sa.Column("jwk", sa.JSON(), nullable=False),
         sa.Column("x5c", sa.JSON(), nullable=False),
-        sa.Column("nbf", sa.Integer(), nullable=False),
-        sa.Column("sign_until", sa.Integer()),
+        sa.Column("nbf", NUMBER, nullable=False),
+        sa.Column("sign_until", NUMBER),
         sa.Column("state", sa.String(), nullable=False),
         sa.Column("proof", sa.String()),
         sa.UniqueConstraint("entity", "purpose", "kid"),
@@ -74,9 +72,9 @@ def _entities() -> None:
         sa.Column("subject", sa.String(), nullable=False),
         sa.Column("jws", sa.String(), nullable=False),
         sa.Column("sha256", sa.String(), nullable=False),
-        sa.Column("nbf", sa.Integer()),
-        sa.Column("exp", sa.Integer()),
-        sa.Column("created_at", sa.Integer(), nullable=False),
+        sa.Column("nbf", NUMBER),
+        sa.Column("exp", NUMBER),
+        sa.Column("created_at", NUMBER, nullable=False),
     )
     op.create_index("statement_by_subject", "statement", ["jurisdiction", "kind", "subject"])
 
@@ -87,45 +85,49 @@ def _status_lists() -> None:
         sa.Column("id", sa.String(), primary_key=True),
         sa.Column("jurisdiction", sa.String(), sa.ForeignKey("jurisdiction.code"), nullable=False),
         sa.Column("uri", sa.String(), nullable=False, unique=True),
-        sa.Column("bits", sa.Integer(), nullable=False),
-        sa.Column("size", sa.Integer(), nullable=False),
+        sa.Column("bits", NUMBER, nullable=False),
+        sa.Column("size", NUMBER, nullable=False),
         sa.Column("seed", sa.LargeBinary(), nullable=False),
-        sa.Column("next_free", sa.Integer(), nullable=False),
-        sa.Column("issued_at", sa.Integer(), nullable=False),
-        sa.Column("published_at", sa.Integer()),
+        sa.Column("next_free", NUMBER, nullable=False),
+        sa.Column("issued_at", NUMBER, nullable=False),
+        sa.Column("published_at", NUMBER),
     )
     op.create_table(
         "status_block",
         sa.Column("id", sa.String(), primary_key=True),
         sa.Column("list_id", sa.String(), sa.ForeignKey("status_list.id"), nullable=False),
-        sa.Column("issuer", sa.Integer(), sa.ForeignKey("entity.id"), nullable=False),
-        sa.Column("start", sa.Integer(), nullable=False),
-        sa.Column("count", sa.Integer(), nullable=False),
-        sa.Column("created_at", sa.Integer(), nullable=False),
+        sa.Column("issuer", NUMBER, sa.ForeignKey("entity.id"), nullable=False),
+        sa.Column("start", NUMBER, nullable=False),
+        sa.Column("count", NUMBER, nullable=False),
+        sa.Column("created_at", NUMBER, nullable=False),
         sa.UniqueConstraint("list_id", "start"),
     )
     op.create_table(
         "status_entry",
         sa.Column("list_id", sa.String(), sa.ForeignKey("status_list.id"), primary_key=True),
-        sa.Column("idx", sa.Integer(), primary_key=True),
+        sa.Column("idx", NUMBER, primary_key=True),
         sa.Column("block", sa.String(), sa.ForeignKey("status_block.id"), nullable=False),
-        sa.Column("position", sa.Integer(), nullable=False),
-        sa.Column("value", sa.Integer(), nullable=False),
-        sa.Column("seq", sa.Integer(), nullable=False),
-        sa.Column("changed_at", sa.Integer(), nullable=False),
+        sa.Column("position", NUMBER, nullable=False),
+        sa.Column("value", NUMBER, nullable=False),
+        sa.Column("seq", NUMBER, nullable=False),
+        sa.Column("changed_at", NUMBER, nullable=False),
     )
     op.create_index("status_entry_by_block", "status_entry", ["block", "position"])
     op.create_index(
-        "status_entry_set", "status_entry", ["list_id"], sqlite_where=sa.text("value != 0")
+        "status_entry_set",
+        "status_entry",
+        ["list_id"],
+        sqlite_where=sa.text("value != 0"),
+        postgresql_where=sa.text("value != 0"),
     )
     op.create_table(
         "status_order",
-        sa.Column("issuer", sa.Integer(), sa.ForeignKey("entity.id"), primary_key=True),
-        sa.Column("seq", sa.Integer(), primary_key=True),
+        sa.Column("issuer", NUMBER, sa.ForeignKey("entity.id"), primary_key=True),
+        sa.Column("seq", NUMBER, primary_key=True),
         sa.Column("jti", sa.String(), nullable=False),
         sa.Column("sha256", sa.String(), nullable=False),
         sa.Column("jws", sa.String(), nullable=False),
-        sa.Column("taken_at", sa.Integer(), nullable=False),
+        sa.Column("taken_at", NUMBER, nullable=False),
         sa.UniqueConstraint("issuer", "jti"),
     )
 
@@ -137,10 +139,10 @@ def _publications() -> None:
             "jurisdiction", sa.String(), sa.ForeignKey("jurisdiction.code"), primary_key=True
         ),
         sa.Column("path", sa.String(), primary_key=True),
-        sa.Column("version", sa.Integer(), primary_key=True),
+        sa.Column("version", NUMBER, primary_key=True),
         sa.Column("sha256", sa.String(), nullable=False),
         sa.Column("data", sa.LargeBinary(), nullable=False),
-        sa.Column("expires", sa.Integer()),
-        sa.Column("created_at", sa.Integer(), nullable=False),
+        sa.Column("expires", NUMBER),
+        sa.Column("created_at", NUMBER, nullable=False),
     )
     op.create_index("publication_by_digest", "publication", ["jurisdiction", "path", "sha256"])
