@@ -29,7 +29,9 @@ app = new_app(
     "Checks certificates and codes against signed trust data, with or without a network."
 )
 policies = new_app("Example: verifier policy show desk\n\nWhat a verifier insists on.")
+operators = new_app("Example: verifier operator list\n\nWho may use the service's closed parts.")
 app.add_typer(policies, name="policy")
+app.add_typer(operators, name="operator")
 
 ROLE = "verifier"
 SOURCE = "TALENTSEAL_TRUST_SOURCE"
@@ -494,6 +496,83 @@ def policy_test(
         lines += [f"{word}  {code}  {old} -> {new}" for code, (old, new) in steps]
     lines += [f"sets  {member}  {value}" for member, value in found["members"].items()]
     emit(found, as_json=as_json, text="\n".join(lines))
+
+
+# --- the service ----------------------------------------------------------------------------------
+
+
+@app.command()
+def serve(
+    *,
+    host: Annotated[str, typer.Option("--host", help="Address to listen on.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option("--port", help="0 takes a free one.")] = 8703,
+    source: Annotated[
+        str | None, typer.Option("--from", help=f"URL of a registry, folder or zip; else {SOURCE}.")
+    ] = None,
+) -> None:
+    """Example: verifier serve --port 8703 --from https://registry.sz.example
+
+    Answer checks over HTTP until told to stop; trust data is kept young in the background.
+    """
+    from verifier.serving import serve as run
+
+    run(host=host, port=port, source=source)
+
+
+@app.command()
+def migrate(*, as_json: Json = False) -> None:
+    """Example: verifier migrate
+
+    Bring the service's database to the schema of this program.
+    """
+    from verifier.database import REVISION
+    from verifier.station import migrate as bring
+
+    bring()
+    emit({"schema": REVISION}, as_json=as_json, text=f"Schema {REVISION}.")
+
+
+@operators.command("new")
+def operator_new(
+    name: str,
+    *,
+    role: Annotated[list[str], typer.Option("--role", help="desk or auditor.")],
+    as_json: Json = False,
+) -> None:
+    """Example: verifier operator new "Counter 3" --role desk
+
+    Make an account; its token is shown this once.
+    """
+    from verifier.operators.service import new_operator
+    from verifier.station import open_engine
+
+    token = new_operator(open_engine(), name, role, now=now())
+    text = f"{token}\nKeep it: it cannot be shown again."
+    emit({"name": name, "roles": role, "token": token}, as_json=as_json, text=text)
+
+
+@operators.command("end")
+def operator_end(name: str, *, as_json: Json = False) -> None:
+    """Example: verifier operator end "Counter 3"
+
+    End an account; its token is refused from now on.
+    """
+    from verifier.operators.service import end_operator
+    from verifier.station import open_engine
+
+    end_operator(open_engine(), name, now=now())
+    emit({"name": name, "ended": True}, as_json=as_json, text=f"{name}: ended.")
+
+
+@operators.command("list")
+def operator_list(*, as_json: Json = False) -> None:
+    """Example: verifier operator list"""
+    from verifier.operators.service import operators as listed
+    from verifier.station import open_engine
+
+    rows = listed(open_engine())
+    lines = [f"{r['name']}  {', '.join(r['roles'])}  {r['ended_at'] or 'at work'}" for r in rows]
+    emit({"operators": rows}, as_json=as_json, text="\n".join(lines) or "No operator yet.")
 
 
 if __name__ == "__main__":

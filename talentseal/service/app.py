@@ -73,9 +73,26 @@ class Service:
     metrics: Metrics = field(default_factory=Metrics)
     body_caps: Mapping[str, int] = field(default_factory=dict)
     ready: Mapping[str, Ready] = field(default_factory=dict)
-    jobs: Sequence[Repeating] = ()
     rate: str = _DEFAULT_RATE
     max_running: int = _DEFAULT_RUNNING
+
+    def job(
+        self,
+        name: str,
+        work: Callable[[], object],
+        *,
+        every_seconds: float,
+        run_at_end: bool = False,
+    ) -> Repeating:
+        """Work that is done again and again, told in this service's log and numbers."""
+        return Repeating(
+            name,
+            work,
+            every_seconds=every_seconds,
+            log=self.log,
+            metrics=self.metrics,
+            run_at_end=run_at_end,
+        )
 
 
 def new_service(

@@ -20,15 +20,22 @@ class Repeating:
     """One job of a service, in a thread of its own.
 
     every_seconds  the rest between two runs; after a failure as well
+    run_at_end     one run more when the service stops, for what has come in meanwhile
     """
 
     def __init__(
-        self, name: str, work: Callable[[], object], *, every_seconds: float, log: Log,
+        self,
+        name: str,
+        work: Callable[[], object],
+        *,
+        every_seconds: float,
+        log: Log,
         metrics: Metrics,
-    ) -> None:  # fmt: skip
+        run_at_end: bool = False,
+    ) -> None:
         self.name, self.problem = name, ""
         self._work, self._every = work, every_seconds
-        self._log, self._metrics = log, metrics
+        self._log, self._metrics, self._run_at_end = log, metrics, run_at_end
         self._wake, self._ended = threading.Event(), False
         self._thread: threading.Thread | None = None
 
@@ -72,3 +79,5 @@ class Repeating:
             self.run_once()
             if not self._ended:
                 self._wake.wait(self._every)
+        if self._run_at_end:
+            self.run_once()

@@ -1,0 +1,69 @@
+"""The verifier as a service: checks for everyone, receipts for its auditors.
+
+Trust data is brought by a background job; its age stands in every verdict and in `/readyz`. No
+request names a person to anybody else: lists are fetched whole, for everyone, by the refresher.
+"""
+
+from fastapi import FastAPI, Request
+
+from talentseal.encoding import to_seconds
+from talentseal.service.app import new_app, new_service
+from talentseal.service.auth import Actor, bearer_of
+from talentseal.service.jobs import Repeating
+from verifier.checks.endpoints import BODY_CAPS, checks_router
+from verifier.database import SCHEMA, transaction
+from verifier.operators.service import find_actor
+from verifier.receipts.endpoints import receipts_router
+from verifier.receipts.service import Receipts, forget
+from verifier.station import Station, trust_state
+
+_WRITE_SECONDS = 0.5
+_FORGET_SECONDS = 3600.0
+
+
+def create_app(station: Station) -> FastAPI:
+    """The application of one verifier."""
+    engine = station.engine
+    receipts = Receipts(engine, days=station.receipt_days, random=station.random)
+    service = new_service(
+        "verifier",
+        ready={
+            "database": lambda: SCHEMA.found(engine) and None,
+            "trust": lambda: trust_state(station),
+        },
+        body_caps=BODY_CAPS,
+    )
+    service.metrics.gauge(
+        "trust_age_seconds", "Age of the home jurisdiction's trust data.", lambda: _age(station)
+    )
+    service.metrics.gauge("receipts_waiting", "Not written yet.", lambda: receipts.waiting)
+
+    def forget_old() -> int:
+        return forget(engine, now=_now(station))
+
+    def jobs() -> tuple[Repeating, ...]:
+        return (
+            service.job("receipts", receipts.write, every_seconds=_WRITE_SECONDS, run_at_end=True),
+            service.job("retention", forget_old, every_seconds=_FORGET_SECONDS),
+        )
+
+    def actor(request: Request) -> Actor:
+        token = bearer_of(request)
+        with transaction(engine) as db:
+            return find_actor(db, token)
+
+    app = new_app("Talentseal verifier", service, jobs=jobs)
+    app.state.station, app.state.receipts = station, receipts
+    app.include_router(checks_router(station, receipts))
+    app.include_router(receipts_router(station, actor))
+    return app
+
+
+def _now(station: Station) -> int:
+    return to_seconds(station.clock())
+
+
+def _age(station: Station) -> float:
+    bundle = station.trust.bundle
+    held = bundle.jurisdictions.get(bundle.home)
+    return float("nan") if held is None else _now(station) - held.as_of

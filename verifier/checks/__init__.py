@@ -1,0 +1,1 @@
+"""Checking over HTTP: one, many, from a text or a picture."""

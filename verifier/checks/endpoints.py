@@ -1,0 +1,176 @@
+"""`POST /v1/checks` and `/v1/checks/batch`: questions in, verdicts out, whatever they say."""
+
+from collections.abc import AsyncIterator, Sequence
+from typing import Any
+
+from fastapi import APIRouter, Request, Response
+from fastapi.responses import StreamingResponse
+from starlette.concurrency import run_in_threadpool
+from starlette.datastructures import UploadFile
+
+from schemas.messages import resolve_language
+from schemas.verdict_document import VerdictDocument
+from talentseal import qr
+from talentseal.commandline import problem_document
+from talentseal.encoding import dump_json
+from talentseal.errors import InputError, TalentsealError, UsageError
+from verifier.checks.service import (
+    MAX_LINE_BYTES,
+    MAX_LINES,
+    MEMBERS,
+    Question,
+    answer,
+    parse_question,
+    question_of,
+)
+from verifier.inputs import text_in
+from verifier.receipts.service import Receipts
+from verifier.station import Station
+
+RECEIPT = "Talentseal-Receipt"
+NDJSON = "application/x-ndjson"
+MAX_FILE_BODY_BYTES = qr.MAX_FILE_BYTES + 64 * 1024
+MAX_BATCH_BYTES = 64 * 1024 * 1024
+BODY_CAPS = {"/v1/checks/batch": MAX_BATCH_BYTES, "/v1/checks": MAX_FILE_BODY_BYTES}
+_SLICE = 50  # as many lines are judged before others get their turn
+_TEXT = {"type": "string"}
+_QUESTION = {
+    "type": "object",
+    "required": ["evidence"],
+    "additionalProperties": False,
+    "properties": {
+        "evidence": {**_TEXT, "description": "SD-JWT VC, presentation, or the text of a code."},
+        "policy": {**_TEXT, "default": "default"},
+        "place": {"type": ["string", "null"], "examples": ["CN/4403"]},
+        "purpose": {"type": ["string", "null"], "examples": ["employment"]},
+        "audience": {"type": ["string", "null"]},
+        "nonce": {"type": ["string", "null"]},
+    },
+}
+_FILE = {"type": "string", "format": "binary", "description": "PNG, JPEG, WebP, PDF or text."}
+_FORM = {
+    "type": "object",
+    "required": ["file"],
+    "properties": {"file": _FILE, **dict.fromkeys(sorted(MEMBERS - {"evidence"}), _TEXT)},
+}
+_BODY = {"application/json": {"schema": _QUESTION}, "multipart/form-data": {"schema": _FORM}}
+_ONE = {"requestBody": {"required": True, "content": _BODY}}
+_LINES = {NDJSON: {"schema": _TEXT}}
+_MANY = {
+    "requestBody": {"required": True, "content": _LINES},
+    "responses": {"200": {"description": "One line an answer.", "content": _LINES}},
+}
+
+
+def checks_router(station: Station, receipts: Receipts) -> APIRouter:
+    router = APIRouter(prefix="/v1/checks", tags=["checks"])
+
+    @router.post("", openapi_extra=_ONE, responses={200: {"model": VerdictDocument}})
+    async def check(request: Request) -> Response:
+        """Check one certificate. The answer is 200 with the verdict, whatever it says."""
+        question = await _question(request)
+        verdict = answer(station, question)
+        headers = {
+            "Cache-Control": "no-store",
+            RECEIPT: receipts.take(verdict, question.evidence),
+        }
+        body = dump_json(verdict.to_json(_language(request)))
+        return Response(body, headers=headers, media_type="application/json")
+
+    @router.post("/batch", openapi_extra=_MANY)
+    async def check_many(request: Request) -> Response:
+        """Check many: a question a line in, an answer a line out, in order."""
+        _expect(request, NDJSON)
+        lines = _lines(await request.body())
+        answers = _answers(station, receipts, lines, _language(request))
+        return StreamingResponse(answers, headers={"Cache-Control": "no-store"}, media_type=NDJSON)
+
+    return router
+
+
+def _language(request: Request) -> str:
+    return resolve_language(request.headers.get("accept-language", "en").partition(",")[0])
+
+
+def _expect(request: Request, media_type: str) -> None:
+    given = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    if given != media_type:
+        raise UsageError(
+            f"a body of the type {media_type} is wanted", code="MEDIA_TYPE_UNSUPPORTED"
+        )
+
+
+# --- one ------------------------------------------------------------------------------------------
+
+
+async def _question(request: Request) -> Question:
+    kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    if kind == "multipart/form-data":
+        return await _question_with_file(request)
+    _expect(request, "application/json")
+    return parse_question(await request.body())
+
+
+async def _question_with_file(request: Request) -> Question:
+    """Pictures and PDFs are read in a thread: they cost milliseconds where a check costs none."""
+    try:
+        form = await request.form(max_files=1, max_fields=8, max_part_size=64 * 1024)
+    except TalentsealError:
+        raise
+    except Exception as error:
+        if isinstance(error.__cause__, TalentsealError):
+            raise error.__cause__ from error
+        raise InputError("the form cannot be read", code="REQUEST_INVALID") from error
+    try:
+        members: dict[str, Any] = {}
+        for name, value in form.multi_items():
+            if name in members:
+                raise InputError(f"{name[:64]} is given twice", code="REQUEST_INVALID")
+            members[name] = value
+        file = members.pop("file", None)
+        if not isinstance(file, UploadFile) or "evidence" in members:
+            raise InputError("the form has one part `file`", code="REQUEST_INVALID")
+        data = await file.read(qr.MAX_FILE_BYTES + 1)
+    finally:
+        await form.close()
+    if len(data) > qr.MAX_FILE_BYTES:
+        raise InputError("the file is over its cap", code="BODY_TOO_LARGE")
+    members["evidence"] = await run_in_threadpool(text_in, data)
+    return question_of(members)
+
+
+# --- many -----------------------------------------------------------------------------------------
+
+
+def _lines(body: bytes) -> Sequence[bytes]:
+    lines = body.split(b"\n")
+    if not lines[-1].strip():
+        lines.pop()
+    if not lines or len(lines) > MAX_LINES:
+        raise InputError(f"1 to {MAX_LINES} lines are wanted", code="REQUEST_INVALID")
+    return lines
+
+
+async def _answers(
+    station: Station, receipts: Receipts, lines: Sequence[bytes], lang: str
+) -> AsyncIterator[bytes]:
+    """A line that is wrong gets its problem and ends nothing."""
+    for start in range(0, len(lines), _SLICE):
+        part = lines[start : start + _SLICE]
+        yield await run_in_threadpool(_slice, station, receipts, part, start + 1, lang)
+
+
+def _slice(
+    station: Station, receipts: Receipts, lines: Sequence[bytes], first: int, lang: str
+) -> bytes:
+    told = []
+    for number, line in enumerate(lines, first):
+        try:
+            question = parse_question(line, max_bytes=MAX_LINE_BYTES)
+            verdict = answer(station, question)
+        except TalentsealError as error:
+            told.append({"line": number, "problem": problem_document(error)})
+        else:
+            receipts.take(verdict, question.evidence)
+            told.append({"line": number, "verdict": verdict.to_json(lang)})
+    return b"".join(dump_json(one) + b"\n" for one in told)

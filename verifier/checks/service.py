@@ -1,0 +1,98 @@
+"""One check over HTTP: a question in JSON or with a file, and the verdict of the one procedure.
+
+The question is read by hand, because most of the service's work is here: the strict reader has
+typed its members, and a member that is not known is refused. A credential may be as bad as it
+likes, the answer is a verdict; only a question that is wrong itself is an error.
+"""
+
+from collections.abc import Mapping
+from typing import Any, NamedTuple, NoReturn
+
+from schemas.territory import parse_territory
+from schemas.verdict import Verdict
+from talentseal.encoding import parse_json
+from talentseal.errors import UsageError
+from talentseal.policy import PURPOSES
+from talentseal.reading import Evidence
+from talentseal.verify import verify
+from verifier.station import Station
+
+MAX_QUESTION_BYTES = 256 * 1024
+MAX_LINE_BYTES = 64 * 1024
+MAX_LINES = 10_000
+MAX_TEXT = 512
+MEMBERS = frozenset(("evidence", "policy", "place", "purpose", "audience", "nonce"))
+
+
+class Question(NamedTuple):
+    """What is to be checked, and what for.
+
+    evidence         an SD-JWT VC, a presentation, or the text of a code
+    policy           name of a policy of this verifier
+    place, purpose   what the check is for, if it is declared
+    audience, nonce  what the holder was asked to prove, if anything
+    """
+
+    evidence: str
+    policy: str = "default"
+    place: str | None = None
+    purpose: str | None = None
+    audience: str | None = None
+    nonce: str | None = None
+
+
+def parse_question(data: bytes, *, max_bytes: int = MAX_QUESTION_BYTES) -> Question:
+    """Read a question. Raises InputError, or UsageError `REQUEST_INVALID` with every fault."""
+    return question_of(parse_json(data, max_bytes=max_bytes))
+
+
+def question_of(members: Mapping[str, Any]) -> Question:
+    """Raises UsageError `REQUEST_INVALID` with every fault."""
+    faults = [
+        _fault(name, "extra_forbidden", "no such member") for name in members.keys() - MEMBERS
+    ]
+    faults += [
+        _fault(name, "string_type", "a text is wanted")
+        for name in sorted(MEMBERS & members.keys())
+        if not isinstance(members[name], str | None)
+    ]
+    if not isinstance(members.get("evidence"), str):
+        faults.append(_fault("evidence", "missing", "the text to be checked is wanted"))
+    if faults:
+        _refuse(faults)
+    question = Question(**{name: value for name, value in members.items() if value is not None})
+    _check_values(question)
+    return question
+
+
+def _check_values(question: Question) -> None:
+    faults = []
+    if question.place is not None and parse_territory(question.place) is None:
+        faults.append(_fault("place", "value_error", "no territory such as CN/4403"))
+    if question.purpose is not None and question.purpose not in PURPOSES:
+        faults.append(_fault("purpose", "value_error", f"one of {', '.join(sorted(PURPOSES))}"))
+    faults += [
+        _fault(name, "string_too_long", f"at most {MAX_TEXT} characters")
+        for name in ("audience", "nonce")
+        if len(getattr(question, name) or "") > MAX_TEXT
+    ]
+    if faults:
+        _refuse(faults)
+
+
+def _fault(name: str, error: str, message: str) -> dict[str, str]:
+    return {"pointer": f"/{name[:64]}", "error": error, "message": message}
+
+
+def _refuse(faults: list[dict[str, str]]) -> NoReturn:
+    error = UsageError("the question cannot be answered", hint="Correct what `errors` names.")
+    error.errors = faults
+    raise error
+
+
+def answer(station: Station, question: Question) -> Verdict:
+    """The verdict, by the trust data in force. Raises UsageError for an unknown policy."""
+    policy = station.policy(question.policy, place=question.place, purpose=question.purpose)
+    evidence = Evidence(question.evidence, audience=question.audience, nonce=question.nonce)
+    now = station.clock()
+    return verify(evidence, station.trust.bundle, policy, now=now, replays=station.replays())

@@ -1,0 +1,1 @@
+"""Who may look at receipts and start presentation requests."""

@@ -1,0 +1,1 @@
+"""What is kept of a check: that it happened and how it ended, nothing about a person."""

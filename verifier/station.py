@@ -1,0 +1,152 @@
+"""A running verifier: its trust data, its policies, its memory of proofs, its database.
+
+The trust data comes from `current`, which a background refresher replaces whole; a check takes it
+once at its beginning, so that nothing changes under it. The clock is a parameter.
+"""
+
+import os
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from functools import cached_property
+from pathlib import Path
+from typing import Protocol
+
+from sqlalchemy import Engine
+
+from talentseal.bundle import Bundle
+from talentseal.commandline import role_home, setting
+from talentseal.encoding import to_seconds
+from talentseal.errors import InputError, UnavailableError, UsageError
+from talentseal.files import make_private_folder, read_bounded
+from talentseal.policy import MAX_POLICY_BYTES, SHIPPED, Policy, parse_policy, shipped
+from verifier.database import SCHEMA, open_database
+from verifier.offline.pin import stored_pin
+from verifier.offline.replays import StoredReplays
+
+ROLE = "verifier"
+DATABASE = "TALENTSEAL_VERIFIER_DB"
+URL = "TALENTSEAL_VERIFIER_URL"
+DEFAULT_URL = "http://127.0.0.1:8703"
+RECEIPT_DAYS = "TALENTSEAL_RECEIPT_DAYS"
+_DEFAULT_RECEIPT_DAYS = 30
+TRUST, REPLAYS, POLICIES = "trust", "replays.db", "policies"
+_POLICY_NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,63}")
+DAY_SECONDS = 24 * 3600
+
+Clock = Callable[[], datetime]
+Random = Callable[[int], bytes]
+
+
+def system_clock() -> datetime:
+    return datetime.now(UTC)
+
+
+class TrustSource(Protocol):
+    """What holds the trust data in force and keeps it young."""
+
+    @property
+    def bundle(self) -> Bundle: ...
+
+
+@dataclass(frozen=True)
+class Held:
+    """Trust data that nobody refreshes: the set that `verifier sync` put in force."""
+
+    bundle: Bundle
+
+
+@dataclass(frozen=True)
+class Station:
+    """One verifier's service and everything that it needs.
+
+    home   the verifier's folder
+    trust  the trust data in force
+    """
+
+    home: Path
+    trust: TrustSource
+    clock: Clock = system_clock
+    random: Random = os.urandom
+    url: str = DEFAULT_URL
+    receipt_days: int = _DEFAULT_RECEIPT_DAYS
+    policies: Mapping[str, Policy] = field(default_factory=dict)
+
+    @cached_property
+    def engine(self) -> Engine:
+        return open_database(database_url(self.home))
+
+    @cached_property
+    def _own_home(self) -> str:
+        pin = stored_pin(self.home)
+        return pin.info.jurisdiction if pin else ""
+
+    def replays(self) -> StoredReplays:
+        return StoredReplays(self.home / REPLAYS, now=to_seconds(self.clock()))
+
+    def policy(self, name: str, *, place: str | None, purpose: str | None) -> Policy:
+        """A policy by name, with what this check declares. Raises UsageError `REQUEST_INVALID`."""
+        found = self.policies.get(name)
+        if found is None:
+            known = ", ".join(sorted(self.policies))
+            raise UsageError(f"no policy of the name {name[:40]!r} is here", hint=f"Known: {known}")
+        home = found.home or self.trust.bundle.home or self._own_home
+        return replace(
+            found, home=home, place=place or found.place, purpose=purpose or found.purpose
+        )
+
+
+def database_url(home: Path) -> str:
+    make_private_folder(home)
+    return setting(DATABASE) or f"sqlite:///{home / 'verifier.db'}"
+
+
+def open_engine() -> Engine:
+    """The database of this home. Raises UsageError, UnavailableError."""
+    return open_database(database_url(role_home(ROLE)))
+
+
+def migrate() -> None:
+    """Bring the database to the schema of this program. Raises UnavailableError."""
+    from talentseal.service.database import connect
+
+    SCHEMA.migrate(connect(database_url(role_home(ROLE))))
+
+
+def load_policies(home: Path) -> dict[str, Policy]:
+    """The shipped policies and those in the folder `policies`. Raises UsageError.
+
+    A file that cannot be read as a policy keeps the service from starting: a check must never run
+    under another policy than the one that was written.
+    """
+    found = {name: shipped(name) for name in SHIPPED}
+    for path in sorted((home / POLICIES).glob("*.json")):
+        if not _POLICY_NAME.fullmatch(path.stem) or path.stem in SHIPPED:
+            raise UsageError(f"{path.name} is no name for a policy of one's own")
+        try:
+            found[path.stem] = parse_policy(read_bounded(path, MAX_POLICY_BYTES))
+        except InputError as error:
+            raise UsageError(f"{path.name}: {error.message}", hint=error.hint) from error
+    return found
+
+
+def receipt_days() -> int:
+    """How long receipts are kept. Raises UsageError."""
+    text = setting(RECEIPT_DAYS) or str(_DEFAULT_RECEIPT_DAYS)
+    if not (text.isascii() and text.isdigit() and 0 < len(text) < 6 and int(text)):
+        raise UsageError(f"{RECEIPT_DAYS} is no number of days")
+    return int(text)
+
+
+def trust_state(station: Station) -> dict[str, object]:
+    """Age of the trust data, for readiness. Raises UnavailableError where it no longer answers."""
+    bundle, at = station.trust.bundle, to_seconds(station.clock())
+    held = bundle.jurisdictions.get(bundle.home)
+    if held is None:
+        raise UnavailableError("no trust data is held", code="DEPENDENCY_UNAVAILABLE")
+    age = at - held.as_of
+    limit = station.policies["default"].max_age
+    if age > limit:
+        raise UnavailableError(f"the trust data is {age} seconds old, more than {limit}")
+    return {"age_seconds": age, "jurisdictions": len(bundle.jurisdictions)}
