@@ -13,7 +13,7 @@ import os
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
@@ -193,6 +193,7 @@ def run(app: "typer.Typer", argv: Sequence[str], *, name: str = "") -> int:
 
     as_json = any(argument in ("--json", "--jsonl") for argument in argv)
     command = typer.main.get_command(app)
+    _take_plain_values(command)
     try:
         result = command.main(list(argv), prog_name=name or None, standalone_mode=False)
     except TalentsealError as error:
@@ -211,6 +212,44 @@ def run(app: "typer.Typer", argv: Sequence[str], *, name: str = "") -> int:
 
 
 _INTERRUPTED = 130  # what typer makes of Ctrl-C
+
+
+def _take_plain_values(command: Any) -> None:
+    """Let values that need no conversion pass by typer's converters, which load pydantic.
+
+    That would double the time to start. Whatever is not plainly what the command asked for still
+    goes the usual way, with typer's own words about what is wrong with it.
+    """
+    for below in getattr(command, "commands", {}).values():
+        _take_plain_values(below)
+    command.get_params = partial(_params_of, command.get_params)
+
+
+def _params_of(given: Callable[[Any], list[Any]], context: Any) -> list[Any]:
+    params = given(context)
+    for param in params:
+        if not isinstance(param.process_value, partial):
+            param.process_value = partial(_value_of, param, param.process_value)
+    return params
+
+
+def _value_of(param: Any, convert: Callable[[Any, Any], Any], context: Any, value: Any) -> Any:
+    """A value of the command line, converted only where it has to be."""
+    many = param.multiple or param.nargs != 1
+    if value is None and not param.required:
+        plain: Any = () if many else None
+    elif _is_plain(value, param.type_descriptor.annotation):
+        plain = value
+    else:
+        return convert(context, value)
+    return plain if param.callback is None else param.callback(context, param, plain)
+
+
+def _is_plain(value: Any, kind: Any) -> bool:
+    """A text, a list of texts, or a number, which can only be a default of our own."""
+    if kind == list[str]:
+        return bool(value) and isinstance(value, list | tuple) and {*map(type, value)} == {str}
+    return kind in (str, int) and type(value) is kind
 
 
 def _tell(error: TalentsealError, *, as_json: bool) -> int:

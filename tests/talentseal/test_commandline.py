@@ -4,6 +4,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import Annotated
 
 import pytest
 import typer
@@ -151,6 +152,60 @@ def test_a_pipe_closed_early_leaves_the_process_in_silence() -> None:
     child.stderr.close()
     assert child.wait(30) == Exit.OK
     assert told == b""
+
+
+def app_that_notes(seen: list[object]) -> typer.Typer:
+    """A command with every kind of value that ours take."""
+    app = new_app("Example: demo note")
+
+    @app.command()
+    def note(
+        files: Annotated[list[str], typer.Argument()],
+        *,
+        name: Annotated[str, typer.Option()] = "nobody",
+        place: Annotated[str | None, typer.Option()] = None,
+        names: Annotated[list[str] | None, typer.Option()] = None,
+        out: Annotated[Path | None, typer.Option()] = None,
+        count: Annotated[int, typer.Option(min=1, max=9)] = 4,
+        days: Annotated[int | None, typer.Option()] = None,
+        loud: Annotated[bool, typer.Option()] = False,
+    ) -> None:
+        seen.append((files, name, place, names, out, count, days, loud))
+
+    @app.command()
+    def other() -> None:
+        """Example: demo other"""
+
+    return app
+
+
+@pytest.mark.parametrize(
+    "argv",
+    [
+        ["a"],
+        ["a", "b", "--name", "n", "--place", "", "--names", "x", "--names", "y"],
+        ["a", "--out", "new.txt", "--count", "9", "--days", "-3", "--loud"],
+        ["a", "--count", "10"],
+        ["a", "--count", "many"],
+        ["a", "--days", "1.5"],
+        ["a", "--name"],
+        ["--name", "n"],
+        ["--help"],
+    ],
+    ids=" ".join,
+)
+def test_values_and_complaints_are_those_of_typer_itself(
+    argv: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    ours: list[object] = []
+    code = run(app_that_notes(ours), ["note", *argv], name="demo")
+    told = capsys.readouterr()
+    plain: list[object] = []
+    with pytest.raises(SystemExit) as left:
+        typer.main.get_command(app_that_notes(plain)).main(["note", *argv], prog_name="demo")
+    assert ours == plain
+    assert [*map(repr, ours)] == [*map(repr, plain)]
+    assert (code, *told) == (left.value.code, *capsys.readouterr())
 
 
 def test_help_names_an_example_first(capsys: pytest.CaptureFixture[str]) -> None:

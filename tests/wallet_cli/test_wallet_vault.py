@@ -229,7 +229,7 @@ def test_a_damaged_backup_makes_no_vault(vault: Vault, tmp_path: Path) -> None:
     backup, again = tmp_path / "backup", tmp_path / "new" / "vault.json"
     vault.copy_to(backup, PASSPHRASE)
     whole = backup.read_bytes()
-    backup.write_bytes(whole[:-3] + b'A"}')
+    backup.write_bytes(whole[:-3] + (b'B"}' if whole.endswith(b'A"}') else b'A"}'))
     with pytest.raises(UnavailableError, match="damaged"):
         restore(again, backup, PASSPHRASE, PASSPHRASE)
     backup.write_bytes(whole)
