@@ -2,6 +2,7 @@
 
     TalentsealError
     ├── InputError        bytes that are not what they claim to be
+    │   └── ProtocolError fault of a request for which its wire protocol has a word of its own
     ├── UsageError        the caller asked for something impossible
     ├── RefusedError      the act itself is not allowed (a grant, a state, a policy says no)
     ├── BundleError       trust data refused; whatever was in force stays in force
@@ -45,6 +46,17 @@ class InputError(TalentsealError):
     """Hostile or broken bytes; inside `verify` it becomes a finding."""
 
     exit = Exit.REFUSE
+
+
+class ProtocolError(InputError):
+    """A fault in a request of OAuth, OpenID4VCI or OpenID4VP, answered in that protocol's own JSON.
+
+    error  the protocol's word for it, for example `invalid_proof`
+    """
+
+    def __init__(self, message: str, *, error: str, code: str = "REQUEST_INVALID") -> None:
+        super().__init__(message, code=code)
+        self.error = error
 
 
 class UsageError(TalentsealError):

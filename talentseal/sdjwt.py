@@ -424,6 +424,74 @@ def _digests_in(value: Any) -> list[str]:
     return []
 
 
+def disclose_paths(text: str, paths: Iterable[Sequence[str | int | None]]) -> str:
+    """Keep the disclosures that these claims path pointers need, and all that lies inside them.
+
+    A path is a name, an index or None (every element) a step, as in OpenID4VP 1.0 §7; claims that
+    are always visible need nothing. Raises UsageError for a path that leads nowhere.
+    """
+    sealed = parse(text)
+    found = [_read_disclosure(raw) for raw in sealed.disclosures]
+    read = dict(found)
+    payload = parse_json(sealed.jws.payload)
+    keep: set[str] = set()
+    for path in paths:
+        if not _keep_path(payload, path, read, keep):
+            raise UsageError("nothing of that name can be disclosed here")
+    kept = [
+        raw for raw, (digest, _) in zip(sealed.disclosures, found, strict=True) if digest in keep
+    ]
+    return "~".join((text.split("~", 1)[0], *kept, ""))
+
+
+def _keep_path(
+    node: Any, path: Sequence[str | int | None], read: Mapping[str, list[Any]], keep: set[str]
+) -> bool:
+    """Add what `path` needs below `node`; whether it leads anywhere."""
+    if not path:
+        for digest, value in _children(node, read):
+            keep |= {digest} - {""}
+            _keep_path(value, (), read, keep)
+        return True
+    reached = False
+    for digest, value in _steps(node, path[0], read):
+        inner: set[str] = set()
+        if _keep_path(value, path[1:], read, inner):
+            reached = True
+            keep |= (inner | {digest}) - {""}
+    return reached
+
+
+def _steps(
+    node: Any, step: str | int | None, read: Mapping[str, list[Any]]
+) -> list[tuple[str, Any]]:
+    """Digest ("" where none hides it) and value of each child that one step of a path selects."""
+    if isinstance(node, dict) and isinstance(step, str):
+        if step in node:
+            return [("", node[step])]
+        hidden = [(d, read[d]) for d in _digests_in(node) if d in read]
+        return [(d, parts[2]) for d, parts in hidden if len(parts) == 3 and parts[1] == step]
+    if isinstance(node, list) and not isinstance(step, str):
+        children = _children(node, read)
+        return children if step is None else children[step : step + 1]
+    return []
+
+
+def _children(node: Any, read: Mapping[str, list[Any]]) -> list[tuple[str, Any]]:
+    """Every child of a claim with the digest that hides it, "" where none does."""
+    if isinstance(node, dict):
+        clear = [("", value) for name, value in node.items() if name != "_sd"]
+        return clear + [(d, read[d][-1]) for d in _digests_in(node) if d in read]
+    if not isinstance(node, list):
+        return []
+    children = []
+    for item in node:
+        digest = item["..."] if isinstance(item, dict) and "..." in item else ""
+        if digest == "" or digest in read:
+            children.append((digest, read[digest][-1] if digest else item))
+    return children
+
+
 def bind(text: str, *, audience: str, nonce: str, issued_at: int, signer: Signer) -> str:
     """Add a key-binding token for one verifier and one request (RFC 9901 §4.3)."""
     bound_text = parse(text).bound_text

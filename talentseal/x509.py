@@ -214,6 +214,23 @@ def check_chain(
     return None
 
 
+def leaf_under(chain: Sequence[bytes], *, anchors: "Sequence[x509.Certificate]", at: int) -> Leaf:
+    """The leaf of a chain (DER, leaf first, anchor left out) that leads to an anchor at `at`.
+
+    Whose name it bears is for the caller to judge. Raises InputError `CERT_PATH_INVALID`.
+    """
+    certificates = [load_certificate(der) for der in chain]
+    try:
+        if not anchors or not _is_path(certificates, anchors, at):
+            raise _invalid("a certificate that leads to no authority known here")
+    except _unreadable() as error:
+        raise _invalid("a certificate with a part that cannot be read") from error
+    leaf = read_leaf(certificates[0])
+    if not leaf.may_sign or leaf.public is None:
+        raise _invalid("a certificate whose key may not sign")
+    return leaf
+
+
 def _is_path(
     certificates: "list[x509.Certificate]", anchors: "Sequence[x509.Certificate]", at: int
 ) -> bool:
