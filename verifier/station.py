@@ -15,7 +15,7 @@ from typing import Protocol
 
 from sqlalchemy import Engine
 
-from talentseal.bundle import Bundle
+from talentseal.bundle import Bundle, Memo
 from talentseal.commandline import role_home, setting
 from talentseal.encoding import to_seconds
 from talentseal.errors import InputError, UnavailableError, UsageError
@@ -82,6 +82,10 @@ class Station:
         pin = stored_pin(self.home)
         return pin.info.jurisdiction if pin else ""
 
+    @cached_property
+    def _cases(self) -> Memo[tuple[str, str, str | None, str | None], Policy]:
+        return Memo(256)
+
     def replays(self) -> StoredReplays:
         return StoredReplays(self.home / REPLAYS, now=to_seconds(self.clock()))
 
@@ -91,10 +95,17 @@ class Station:
         if found is None:
             known = ", ".join(sorted(self.policies))
             raise UsageError(f"no policy of the name {name[:40]!r} is here", hint=f"Known: {known}")
-        home = found.home or self.trust.bundle.home or self._own_home
-        return replace(
-            found, home=home, place=place or found.place, purpose=purpose or found.purpose
-        )
+        case = (name, self.trust.bundle.home or self._own_home, place, purpose)
+        policy = self._cases.get(case)
+        if policy is None:
+            policy = replace(
+                found,
+                home=found.home or case[1],
+                place=place or found.place,
+                purpose=purpose or found.purpose,
+            )
+            self._cases.put(case, policy)
+        return policy
 
 
 def database_url(home: Path) -> str:

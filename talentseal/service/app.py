@@ -16,14 +16,10 @@ import time
 from collections.abc import AsyncIterator, Callable, Coroutine, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
-from ipaddress import ip_address, ip_network
 from typing import Any
 
 from fastapi import FastAPI, Request, Response
 from fastapi.routing import APIRoute
-from limits import RateLimitItem, parse
-from limits.storage import MemoryStorage
-from limits.strategies import FixedWindowRateLimiter
 from starlette.concurrency import run_in_threadpool
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -33,7 +29,8 @@ from talentseal.encoding import dump_json, parse_json
 from talentseal.errors import InputError, TalentsealError, UsageError
 from talentseal.service import problems
 from talentseal.service.jobs import Repeating
-from talentseal.service.logs import Log, fault_fields, service_log
+from talentseal.service.limits import Limiter, Rate, near, parse_rate
+from talentseal.service.logs import Log, fault_fields
 from talentseal.service.metrics import CONTENT_TYPE, Metrics
 
 VERSION = "0.1.0"
@@ -45,7 +42,7 @@ MAX_BODY_MEMBERS = 10_000
 BODY_SECONDS = 30.0
 RATE_LIMIT = "TALENTSEAL_RATE_LIMIT"
 MAX_RUNNING = "TALENTSEAL_MAX_RUNNING"
-_DEFAULT_RATE = "6000/minute"
+_DEFAULT_RATE = Rate(6000, 60)
 _DEFAULT_RUNNING = 200
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{8,64}")
 _UNMATCHED = "unmatched"
@@ -73,7 +70,7 @@ class Service:
     metrics: Metrics = field(default_factory=Metrics)
     body_caps: Mapping[str, int] = field(default_factory=dict)
     ready: Mapping[str, Ready] = field(default_factory=dict)
-    rate: str = _DEFAULT_RATE
+    rate: Rate = _DEFAULT_RATE
     max_running: int = _DEFAULT_RUNNING
 
     def job(
@@ -99,16 +96,13 @@ def new_service(
     name: str, *, ready: Mapping[str, Ready], body_caps: Mapping[str, int] | None = None
 ) -> Service:
     """A service with the limits that its settings name. Raises UsageError."""
-    rate = setting(RATE_LIMIT) or _DEFAULT_RATE
-    try:
-        parse(rate)
-    except ValueError as error:
-        raise UsageError(f"{RATE_LIMIT} is no rate", hint="Such as 600/minute.") from error
+    named = setting(RATE_LIMIT)
+    rate = parse_rate(named, RATE_LIMIT) if named else _DEFAULT_RATE
     running = setting(MAX_RUNNING) or str(_DEFAULT_RUNNING)
     if not (running.isascii() and running.isdigit() and 0 < int(running) <= 100_000):
         raise UsageError(f"{MAX_RUNNING} is no number of requests")
     return Service(
-        name, service_log(name), body_caps=body_caps or {}, ready=ready, rate=rate,
+        name, Log(name), body_caps=body_caps or {}, ready=ready, rate=rate,
         max_running=int(running),
     )  # fmt: skip
 
@@ -218,8 +212,7 @@ class Door:
     def __init__(self, app: ASGIApp, *, service: Service) -> None:
         self._app, self._service = app, service
         self._running = 0
-        self._limit: RateLimitItem = parse(service.rate)
-        self._limiter = FixedWindowRateLimiter(MemoryStorage())
+        self._limiter = Limiter(service.rate)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -265,26 +258,13 @@ class Door:
 
     def _wait_for(self, visit: "Visit") -> int | None:
         """Seconds to wait where an address has asked too often; says what is left otherwise."""
-        limit, address = self._limit, near(visit.scope)
-        is_allowed = self._limiter.hit(limit, address)
-        window = self._limiter.get_window_stats(limit, address)
-        left = max(1, int(window.reset_time - time.time()) + 1)
-        policy = f'"default";q={limit.amount};w={limit.get_expiry()}'
+        client = visit.scope.get("client")
+        use = self._limiter.use(near(client[0] if client else ""), time.monotonic())
         visit.told += (
-            (b"ratelimit-policy", policy.encode()),
-            (b"ratelimit", f'"default";r={window.remaining};t={left}'.encode()),
+            (b"ratelimit-policy", self._limiter.policy),
+            (b"ratelimit", b'"default";r=%d;t=%d' % (use.left, use.seconds)),
         )
-        return None if is_allowed else left
-
-
-def near(scope: Scope) -> str:
-    """Where a request comes from, coarsely: a network of 256 addresses, or a /48 of IPv6."""
-    client = scope.get("client")
-    try:
-        address = ip_address(client[0]) if client else ip_address("127.0.0.1")
-    except ValueError:  # a socket of the file system
-        return "local"
-    return str(ip_network((address, 24 if address.version == 4 else 48), strict=False))
+        return None if use.is_allowed else use.seconds
 
 
 class Visit:
@@ -334,7 +314,8 @@ class Visit:
             return await self._receive()  # waits for the caller to go away
         try:
             left = max(0.0, self._deadline - time.perf_counter())
-            message = await asyncio.wait_for(self._receive(), left)
+            async with asyncio.timeout(left):
+                message = await self._receive()
         except TimeoutError as error:
             raise InputError(
                 "the body did not arrive in time", code="REQUEST_TIMEOUT", hint="Send it again."

@@ -9,6 +9,8 @@ as UnavailableError, without the URL they came from. Tables, and what is done in
 the service's own.
 """
 
+import os
+import weakref
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -207,7 +209,7 @@ def _postgres(url: URL) -> Engine:
 
 
 def _engine(url: URL, **options: Any) -> Engine:
-    return create_engine(
+    engine = create_engine(
         url,
         pool_size=POOL_SIZE,
         max_overflow=MAX_OVERFLOW,
@@ -216,6 +218,22 @@ def _engine(url: URL, **options: Any) -> Engine:
         hide_parameters=True,  # no value of a row in any error
         **options,
     )
+    _end_with(engine)
+    return engine
+
+
+def _end_with(engine: Engine) -> None:
+    """An engine that nobody holds any more takes its connections with it, in good order."""
+    opened: set[Any] = set()
+    event.listen(engine, "connect", lambda connection, _record: opened.add(connection))
+    event.listen(engine, "close", lambda connection, _record: opened.discard(connection))
+    weakref.finalize(engine, _close, opened, os.getpid())
+
+
+def _close(opened: set[Any], owner: int) -> None:
+    if os.getpid() == owner:  # a forked child leaves those of its parent alone
+        for connection in opened:
+            connection.close()
 
 
 # --- beginning ------------------------------------------------------------------------------------

@@ -9,8 +9,12 @@ Not promised: rotation and shipping, which are the operator's.
 
 import sys
 import traceback
-from collections.abc import Mapping, MutableMapping
-from typing import Any, Protocol, TextIO
+from collections.abc import Mapping
+from contextlib import suppress
+from datetime import UTC, datetime
+from typing import Any, TextIO
+
+from talentseal.encoding import dump_json
 
 FIELDS = frozenset({
     "time", "event", "level", "service", "request_id", "method", "route", "status", "duration_ms",
@@ -20,38 +24,44 @@ FIELDS = frozenset({
 _MAX_CHARACTERS = 300
 
 
-class Log(Protocol):
-    """Where events go: `log.info("request", route=..., status=200)`."""
+class Log:
+    """Where events go: `log.info("request", route=..., status=200)`.
 
-    def info(self, event: str, /, **fields: Any) -> Any: ...
-    def warning(self, event: str, /, **fields: Any) -> Any: ...
-    def error(self, event: str, /, **fields: Any) -> Any: ...
+    stream  standard error unless another one is given
+    """
+
+    def __init__(self, service: str, stream: TextIO | None = None) -> None:
+        self._service, self._stream = service, stream or sys.stderr
+
+    def info(self, event: str, **fields: Any) -> None:
+        self._write("info", event, fields)
+
+    def warning(self, event: str, **fields: Any) -> None:
+        self._write("warning", event, fields)
+
+    def error(self, event: str, **fields: Any) -> None:
+        self._write("error", event, fields)
+
+    def _write(self, level: str, event: str, fields: Mapping[str, Any]) -> None:
+        """One write a line, so that threads do not mix; a log that is gone ends nothing."""
+        told = {"time": _time(), "level": level, "service": self._service, "event": event}
+        told |= allow_listed(fields)
+        with suppress(OSError, ValueError):
+            self._stream.write(dump_json(told).decode() + "\n")
+            self._stream.flush()
 
 
-def service_log(service: str, stream: TextIO | None = None) -> Log:
-    """The log of one service, on standard error unless a stream is given."""
-    import structlog
-
-    log: Log = structlog.wrap_logger(
-        structlog.WriteLogger(stream or sys.stderr),
-        processors=[
-            structlog.processors.add_log_level,
-            structlog.processors.TimeStamper(fmt="iso", utc=True, key="time"),
-            allow_listed,
-            structlog.processors.JSONRenderer(),
-        ],
-        service=service,
-    )
-    return log
+def _time() -> str:
+    return datetime.now(UTC).isoformat(timespec="milliseconds")
 
 
-def allow_listed(_log: object, _method: str, event: MutableMapping[str, Any]) -> Mapping[str, Any]:
+def allow_listed(fields: Mapping[str, Any]) -> dict[str, Any]:
     """Only the fields above, and no long ones."""
-    return {name: _short(value) for name, value in event.items() if name in FIELDS}
-
-
-def _short(value: Any) -> Any:
-    return value[:_MAX_CHARACTERS] if isinstance(value, str) else value
+    return {
+        name: value[:_MAX_CHARACTERS] if isinstance(value, str) else value
+        for name, value in fields.items()
+        if name in FIELDS and value is not None
+    }
 
 
 def fault_fields(error: BaseException) -> dict[str, str]:

@@ -9,10 +9,11 @@ from fastapi import FastAPI, Request, Response
 from pydantic import BaseModel, ConfigDict
 from serving import serving
 
-from talentseal.errors import RefusedError, UnavailableError
+from talentseal.errors import RefusedError, UnavailableError, UsageError
 from talentseal.service.app import MAX_BODY_BYTES, Service, new_app
 from talentseal.service.auth import bearer_of, new_token, token_digest
-from talentseal.service.logs import allow_listed, service_log
+from talentseal.service.limits import Limiter, Rate, near, parse_rate
+from talentseal.service.logs import Log, allow_listed
 
 
 class Note(BaseModel):
@@ -40,13 +41,16 @@ def logged(request_id: str) -> dict[str, object]:
     raise AssertionError("no line of that request")
 
 
-def build(rate: str = "100000/minute") -> FastAPI:
+PLENTY = Rate(100_000, 60)
+
+
+def build(rate: Rate = PLENTY) -> FastAPI:
     def gone() -> None:
         raise UnavailableError("the key device does not answer")
 
     service = Service(
         "trial",
-        service_log("trial", LOGGED),
+        Log("trial", LOGGED),
         ready={"device": gone},
         rate=rate,
         body_caps={"/large": 10},
@@ -168,14 +172,31 @@ def test_the_log_holds_listed_fields_only(client: httpx2.Client) -> None:
     line = logged("abcdefgh-1")
     assert (line["route"], line["code"]) == ("/refused", "STATE_CONFLICT")
     assert "Somebody" not in LOGGED.getvalue()
-    assert allow_listed(None, "", {"event": "x", "name": "Somebody"}) == {"event": "x"}
+    assert allow_listed({"route": "/x", "name": "Somebody"}) == {"route": "/x"}
 
 
 def test_too_many_calls_are_told_when_to_come_back() -> None:
-    with serving(build("3/minute")) as url, httpx2.Client(base_url=url, trust_env=False) as client:
+    with serving(build(Rate(3, 60))) as url, httpx2.Client(base_url=url, trust_env=False) as client:
         assert [client.get("/refused").status_code for _ in range(3)] == [409] * 3
         answer = client.get("/refused")
         problem(answer, 429, "RATE_LIMITED")
         assert int(answer.headers["retry-after"]) <= 61
         assert answer.headers["ratelimit-policy"] == '"default";q=3;w=60'
         assert client.get("/healthz").status_code == 200
+
+
+def test_a_limit_counts_each_network_in_each_window() -> None:
+    limiter = Limiter(Rate(2, 60))
+    assert [limiter.use("a", now).is_allowed for now in (0, 1, 2)] == [True, True, False]
+    assert limiter.use("b", 3).is_allowed
+    assert limiter.use("a", 61).left == 1
+    assert near("192.0.2.77") == near("192.0.2.1") != near("192.0.3.1")
+    assert near("2001:db8:0:1::1") == near("2001:db8:0:2::1")
+    assert near("/run/socket") == "local"
+
+
+@pytest.mark.parametrize("text", ["", "0/minute", "5", "5/day", "-1/minute", "9999999999/hour"])
+def test_a_rate_has_one_spelling(text: str) -> None:
+    assert parse_rate("600/minute", "X") == Rate(600, 60)
+    with pytest.raises(UsageError, match="X is no rate"):
+        parse_rate(text, "X")
