@@ -34,6 +34,7 @@ from talentseal.artefacts import (
 )
 from talentseal.bundle import Event, IssuerKey, Jurisdiction, Part, RecognitionRight, Right
 from talentseal.encoding import b64_encode
+from talentseal.endings import effect_at
 from talentseal.errors import BundleError, InputError
 from talentseal.keys import PublicKey
 from talentseal.lote import Entity, TrustList, parse_list
@@ -375,7 +376,7 @@ class _Compiler:
         return grants
 
     def _is_withdrawn(self, grant: Grant, now: int) -> bool:
-        return statements.effect_at(self._events(grant), now).word is not None
+        return effect_at(self._events(grant), now, now=now).word is not None
 
     def status_prefixes(self, now: int) -> list[str]:
         return sorted({p for grant, _ in self.status_grants(now) for p in grant.uri_prefix})

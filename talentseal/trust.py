@@ -14,10 +14,10 @@ from schemas.verdict import BundleState, Check
 from talentseal import x509
 from talentseal.bundle import Bundle, Event, Jurisdiction, ListedKey, RecognitionRight, Right
 from talentseal.encoding import CLOCK_SKEW_SECONDS, MAX_TIME
+from talentseal.endings import effect_at
 from talentseal.errors import InputError
 from talentseal.policy import FRESH_SECONDS, Policy
 from talentseal.reading import Credential, Sealed
-from talentseal.statements import effect_at
 from talentseal.trail import finding, passed
 
 MAX_CANDIDATES = 4  # keys that share a hint; more is an attack on our time
@@ -225,10 +225,11 @@ def _weigh(right: Right, credential: Credential, *, now: int, fresh: bool) -> St
         right.delegation_nbf,
         right.delegation_exp,
         right.delegation_events,
+        now=now,
     )
     if delegation.code:
         return Standing(7, (finding("authority", delegation.code, detail=detail),), right)
-    grant = _in_force("GRANT", sealed.iat, right.nbf, right.exp, right.events)
+    grant = _in_force("GRANT", sealed.iat, right.nbf, right.exp, right.events, now=now)
     if grant.code:
         return Standing(8, (finding("authority", grant.code, detail=detail),), right)
     remarks: Checks = _PASSED["authority"]
@@ -245,13 +246,15 @@ class _Force(NamedTuple):
 _IN_FORCE = _Force(None, ended=False)
 
 
-def _in_force(kind: str, iat: int, nbf: int, exp: int, events: Sequence[Event]) -> _Force:
+def _in_force(
+    kind: str, iat: int, nbf: int, exp: int, events: Sequence[Event], *, now: int
+) -> _Force:
     """Whether a statement was in force at the time of sealing (trust effects, by word)."""
     if not nbf <= iat < exp:
         return _Force(f"{kind}_NOT_IN_FORCE", ended=False)
     if not events:
         return _IN_FORCE
-    effect = effect_at(events, iat)
+    effect = effect_at(events, iat, now=now)
     if effect.word is None:
         return _Force(None, ended=effect.ended)
     if effect.word == "NOT_ANCHORED":
@@ -435,7 +438,7 @@ def _recognised_when(
 
 def _recognition_end(right: RecognitionRight, now: int) -> tuple[int, str]:
     """When it ends, and what becomes of what was sealed before: a withdrawal may end it early."""
-    if not right.events or effect_at(right.events, now).word is None:
+    if not right.events or effect_at(right.events, now, now=now).word is None:
         return right.exp, right.on_end
     last = [event for event in right.events if event.effect != "resume"][-1]
     if last.effect == "void":

@@ -21,6 +21,7 @@ from registry.office import DAY_SECONDS, Office
 from schemas.types import TYPE_IDS, type_id_of, vct_of
 from talentseal import statements
 from talentseal.encoding import format_time
+from talentseal.endings import effect_at
 from talentseal.errors import InputError, RefusedError, UnavailableError, UsageError
 from talentseal.keys import PublicKey, SoftwareSigner
 from talentseal.statements import (
@@ -68,7 +69,7 @@ class Statements:
 
     def state(self, statement: Right, now: int) -> str:
         """`in force`, `not yet`, `over`, or how it was ended."""
-        effect = statements.effect_at(self.endings(statement), now)
+        effect = effect_at(self.endings(statement), now, now=now)
         if effect.word is not None:
             return effect.word.lower().replace("_", " ")
         if now < statement.nbf:
@@ -422,7 +423,7 @@ def withdraw(
 def _check_turn(session: Session, stored: StatementRow, effect: str, moment: int) -> None:
     """`resume` lifts a suspension and nothing else; what was ended for good stays ended."""
     held = load_statements(session, stored.jurisdiction, (stored.kind, "withdrawal"))
-    word = statements.effect_at(held.endings(held.get(stored.jti)), moment).word
+    word = effect_at(held.endings(held.get(stored.jti)), moment, now=moment).word
     allowed = ("SUSPENDED",) if effect == "resume" else (None, "SUSPENDED", "UNDER_REVIEW")
     if word not in allowed and effect != "void":
         state = word.lower().replace("_", " ") if word else "not suspended"

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from talentseal import statements
 from talentseal.encoding import b64url_decode, b64url_encode, dump_json, parse_json
+from talentseal.endings import effect_at
 from talentseal.errors import InputError
 from talentseal.jose import sign_jws
 from talentseal.keys import SoftwareSigner, new_signer, signer_from_secret
@@ -22,12 +22,10 @@ from talentseal.statements import (
     TYP_MARK,
     TYP_WITHDRAWAL,
     Delegation,
-    Effect,
     Grant,
     ceil_hour,
     check_within,
     digest,
-    effect_at,
     floor_hour,
     is_entity_id,
     parse_delegation,
@@ -716,119 +714,13 @@ def test_whatever_passes_is_no_wider_in_any_single_respect(data: st.DataObject) 
         assert wide.max_validity is None or (narrow.max_validity or 99) <= wide.max_validity
 
 
-# --- what withdrawals do --------------------------------------------------------------------------
-
-
-class End(NamedTuple):
-    effect: str
-    at: int
-
-
-PASS = Effect("pass", None, ended=False)
-ENDED = Effect("pass", None, ended=True)
-AT = 100 * HOUR
-BEFORE, AFTER = AT - HOUR, AT + HOUR
-
-
-def fails(word: Any) -> Effect:
-    return Effect("fail", word, ended=False)
-
-
-@pytest.mark.parametrize(
-    ("effect", "before", "after"),
-    [
-        ("suspend", ENDED, fails("SUSPENDED")),
-        ("from", ENDED, fails("WITHDRAWN")),
-        ("review", Effect("unknown", "UNDER_REVIEW", ended=False), fails("WITHDRAWN")),
-        ("anchored", fails("NOT_ANCHORED"), fails("WITHDRAWN")),
-        ("void", fails("VOID"), fails("VOID")),
-        ("resume", PASS, PASS),
-    ],
-)
-def test_the_table_of_effects_holds(effect: str, before: Effect, after: Effect) -> None:
-    ends = [End(effect, AT)]
-    assert effect_at(ends, BEFORE) == before
-    assert effect_at(ends, AT) == after
-    assert effect_at(ends, AFTER) == after
-
-
-def test_nothing_withdrawn_changes_nothing() -> None:
-    assert effect_at([], AT) == PASS
-
-
-def test_what_was_sealed_during_a_suspension_stays_refused_after_it() -> None:
-    ends = [End("resume", AT + 10 * HOUR), End("suspend", AT)]  # order of publication is no matter
-    assert effect_at(ends, BEFORE) == ENDED
-    assert effect_at(ends, AT + 9 * HOUR) == fails("SUSPENDED")
-    assert effect_at(ends, AT + 10 * HOUR) == PASS
-
-
-def test_a_second_suspension_counts_for_itself() -> None:
-    hours = {"suspend": (0, 20), "resume": (10, 30)}
-    ends = [End(effect, AT + h * HOUR) for effect, pair in hours.items() for h in pair]
-    words = [effect_at(ends, AT + h * HOUR).word for h in (5, 15, 25, 35)]
-    assert words == ["SUSPENDED", None, "SUSPENDED", None]
-
-
-def test_suspended_and_resumed_in_one_hour_stays_suspended() -> None:
-    assert effect_at([End("resume", AT), End("suspend", AT)], AT) == fails("SUSPENDED")
-    assert effect_at([End("suspend", AT), End("resume", AT)], AT) == fails("SUSPENDED")
-
-
-def test_a_survivor_of_an_end_for_cause_is_valid() -> None:
-    ends = [End("anchored", AT)]
-    assert effect_at(ends, BEFORE, survives=lambda: True) == ENDED
-    assert effect_at(ends, AFTER, survives=lambda: True) == fails("WITHDRAWN")
-
-
-@pytest.mark.parametrize(
-    ("one", "other", "iat", "word"),
-    [
-        ("from", "void", BEFORE, "VOID"),
-        ("from", "anchored", BEFORE, "NOT_ANCHORED"),
-        ("anchored", "review", BEFORE, "NOT_ANCHORED"),
-        ("from", "review", BEFORE, "UNDER_REVIEW"),
-        ("suspend", "from", AFTER, "WITHDRAWN"),
-        ("suspend", "void", AFTER, "VOID"),
-    ],
-)
-def test_of_two_withdrawals_the_worse_one_counts(one: str, other: str, iat: int, word: str) -> None:
-    assert effect_at([End(one, AT), End(other, AT)], iat).word == word
-    assert effect_at([End(other, AT), End(one, AT)], iat).word == word
-
-
-def test_survival_is_asked_only_where_it_decides() -> None:
-    asked = []
-
-    def survives() -> bool:
-        asked.append(1)
-        return True
-
-    effect_at([End("from", AT), End("void", AT)], BEFORE, survives=survives)
-    assert not asked
-    effect_at([End("anchored", AT)], BEFORE, survives=survives)
-    assert asked
-
-
-_ENDS = st.lists(
-    st.builds(End, st.sampled_from(sorted(statements.EFFECTS)), st.integers(0, 9)), max_size=5
-)
-_RANK = {None: 0, "UNDER_REVIEW": 1}
-
-
-@given(ends=_ENDS, iat=st.integers(0, 9), more=st.sampled_from(["from", "void", "anchored"]))
-def test_another_end_never_makes_a_thing_good(ends: list[End], iat: int, more: str) -> None:
-    worse = effect_at([*ends, End(more, 5)], iat)
-    assert _RANK.get(worse.word, 2) >= _RANK.get(effect_at(ends, iat).word, 2)
-
-
 def test_parsed_withdrawals_are_weighed_as_they_are() -> None:
     """Attack 71: ordered at 10:30, in force from 10:00, so `iat` 10:00 falls with it."""
     ordered_at = NOW + 10 * HOUR + 1800
     text = a_withdrawal(iat=ordered_at, at=floor_hour(ordered_at))
     withdrawal = parse_withdrawal(text, keys=AUTHORITY_KEYS)
-    assert effect_at([withdrawal], floor_hour(ordered_at + 900)) == fails("WITHDRAWN")
-    assert effect_at([withdrawal], floor_hour(ordered_at) - HOUR) == ENDED
+    assert effect_at([withdrawal], floor_hour(ordered_at + 900), now=ordered_at).word == "WITHDRAWN"
+    assert effect_at([withdrawal], floor_hour(ordered_at) - HOUR, now=ordered_at).ended
 
 
 @given(st.integers(0, 10**10))
