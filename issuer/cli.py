@@ -22,7 +22,7 @@ keys = new_app("Example: issuer keys list\n\nThe keys that this issuer seals wit
 app.add_typer(keys, name="keys")
 Json = Annotated[bool, typer.Option("--json", help="One JSON document for machines.")]
 Out = Annotated[Path | None, typer.Option("--out", help="File to write instead of printing.")]
-Source = Annotated[str | None, typer.Option("--trust", "--from", help="Folder or zip.")]
+Source = Annotated[str | None, typer.Option("--trust", "--from", help="Folder, zip or URL.")]
 MAX_CLAIMS_BYTES = 256 * 1024
 
 
@@ -47,7 +47,7 @@ def _office() -> "Office":
 def _source(given: str | None) -> str:
     found = given or setting("TALENTSEAL_TRUST_SOURCE")
     if found is None:
-        raise UsageError("where is the trust data?", hint="Name a folder or zip with --trust.")
+        raise UsageError("where is the trust data?", hint="Name a folder, zip or URL with --trust.")
     return found
 
 

@@ -211,15 +211,23 @@ def base45_decode(text: str) -> bytes:
 
 def inflate(data: bytes, *, max_bytes: int) -> bytes:
     """Expand one whole zlib stream to at most `max_bytes`; nothing may follow it."""
-    stream = zlib.decompressobj()
+    return _expand(zlib.decompressobj(), data, max_bytes, "zlib")
+
+
+def gunzip(data: bytes, *, max_bytes: int) -> bytes:
+    """Expand one whole gzip member (RFC 1952) to at most `max_bytes`; nothing may follow it."""
+    return _expand(zlib.decompressobj(16 + zlib.MAX_WBITS), data, max_bytes, "gzip")
+
+
+def _expand(stream: Any, data: bytes, max_bytes: int, kind: str) -> bytes:
     try:
-        out = stream.decompress(data, max_bytes + 1)
+        out: bytes = stream.decompress(data, max_bytes + 1)
     except zlib.error as error:
-        raise InputError("not a zlib stream", code="MALFORMED") from error
+        raise InputError(f"not a {kind} stream", code="MALFORMED") from error
     if len(out) > max_bytes:
         too_large(f"more than {max_bytes} bytes after expansion")
     if not stream.eof or stream.unused_data:
-        malformed("a zlib stream that is cut off or has bytes after it")
+        malformed(f"a {kind} stream that is cut off or has bytes after it")
     return out
 
 

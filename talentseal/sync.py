@@ -1,10 +1,10 @@
 """Bring the next bundle: fetch, verify, compile, remember, switch.
 
-HTTP, folder and zip are transports only; nothing is trusted for where it came from. Each
-jurisdiction's repository goes through the reference TUF client, then through its own signatures
-(`compiling`), then past the ratchets: versions, lists, key states and withdrawals never go back.
-Nothing is switched before all of home has verified; a peer that fails keeps its previous set and
-says why. Everything is prepared in a new folder and put in force by one rename.
+Nothing is trusted for where it came from (`sources`). Each jurisdiction's repository goes through
+the reference TUF client, then through its own signatures (`compiling`), then past the ratchets:
+versions, lists, key states and withdrawals never go back. Nothing is switched before all of home
+has verified; a peer that fails keeps its previous set and says why. Everything is prepared in a new
+folder and put in force by one rename.
 
 Standard: TUF 1.0, by python-tuf. That client reads the clock once per refresh itself; `now` is
 used for everything else.
@@ -14,19 +14,14 @@ import errno
 import fcntl
 import hashlib
 import os
-import re
 import shutil
-import stat
-import struct
 import tempfile
-import zipfile
-import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
-from typing import Any, BinaryIO, Protocol
+from typing import Any
 
 from talentseal.artefacts import (
     HEAD,
@@ -50,6 +45,14 @@ from talentseal.errors import (
     UsageError,
 )
 from talentseal.files import make_private_folder, write_atomic
+from talentseal.sources import (
+    MAX_EXPANDED_BYTES,
+    FolderSource,
+    HttpSource,
+    Source,
+    ZipSource,
+    open_source,
+)
 from talentseal.status import StatusList
 from talentseal.trustdb import (
     CURRENT,
@@ -67,28 +70,8 @@ from talentseal.trustdb import (
     write_store,
 )
 
-MAX_ARCHIVE_BYTES = 64 * 1024 * 1024
-MAX_EXPANDED_BYTES = 256 * 1024 * 1024
-MAX_RATIO = 100
-MAX_ARCHIVE_MEMBERS = 10_000
 MAX_TARGETS = 10_000
-_MEMBER = re.compile(r"[A-Za-z0-9._-]+(?:/[A-Za-z0-9._-]+)*")
-_CHUNK_BYTES = 64 * 1024
 _SCHEME = "bundle://"
-# What the archive library is known to raise on broken archives.
-_BROKEN_ZIP = (
-    zipfile.BadZipFile,
-    zlib.error,
-    struct.error,
-    EOFError,
-    OSError,
-    ValueError,
-    RuntimeError,  # NotImplementedError among them
-)
-_END = struct.Struct("<4s4H2LH")  # end of central directory, APPNOTE 6.3.10 §4.3.16
-_END_MARK = b"PK\x05\x06"
-_MAX_END_BYTES = _END.size + 0xFFFF
-_MAX_DIRECTORY_BYTES = 4 * 1024 * 1024  # 10,000 members with names of 350 characters
 
 
 # --- what a caller sees ---------------------------------------------------------------------------
@@ -130,153 +113,6 @@ class Change:
     refused: str | None = None
     message: str = ""
     alarms: Sequence[str] = ()
-
-
-# --- transports -----------------------------------------------------------------------------------
-
-
-class Source(Protocol):
-    """Named files from somewhere; nothing they say is believed."""
-
-    def read(self, name: str) -> Iterator[bytes]:
-        """Chunks of one file. Raises FileNotFoundError, BundleError where it cannot be read."""
-        ...
-
-    def jurisdictions(self) -> Sequence[str]:
-        """File codes (`CN-4403`) of the repositories on offer, the owner's own first if known."""
-        ...
-
-
-class FolderSource:
-    """A folder as `registry publish` writes it; only regular files are read."""
-
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-
-    def read(self, name: str) -> Iterator[bytes]:
-        if not _MEMBER.fullmatch(name) or ".." in name.split("/"):
-            raise FileNotFoundError(name)
-        try:
-            with open(self._open(name), "rb") as file:  # noqa: PTH123 - a descriptor, no path
-                while chunk := file.read(_CHUNK_BYTES):
-                    yield chunk
-        except FileNotFoundError:
-            raise
-        except OSError as error:
-            raise BundleError(f"{name} cannot be read", code="BUNDLE_INCOMPLETE") from error
-
-    def _open(self, name: str) -> int:
-        """A descriptor of a regular file, never through a link; a pipe must not hang us."""
-        flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK
-        descriptor = os.open(self.folder / name, flags)
-        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-            os.close(descriptor)
-            raise FileNotFoundError(name)
-        return descriptor
-
-    def jurisdictions(self) -> list[str]:
-        found = sorted(path.parent.parent for path in self.folder.glob("*/metadata/1.root.json"))
-        return [path.name for path in found]
-
-
-class ZipSource:
-    """A zip that is never extracted: members are read by expected name, within bounds."""
-
-    def __init__(self, archive: zipfile.ZipFile) -> None:
-        self.archive = archive
-        self.members = {info.filename: info for info in _safe_members(archive)}
-
-    def read(self, name: str) -> Iterator[bytes]:
-        info = self.members.get(name)
-        if info is None:
-            raise FileNotFoundError(name)
-        try:
-            with self.archive.open(info) as member:
-                while chunk := member.read(_CHUNK_BYTES):
-                    yield chunk
-        except _BROKEN_ZIP as error:
-            raise BundleError(f"{name} is damaged", code="BUNDLE_TAMPERED") from error
-
-    def jurisdictions(self) -> list[str]:
-        """In the order of the archive: the first is the exporter's own."""
-        names = [name for name in self.members if name.endswith("/metadata/1.root.json")]
-        return [name.split("/", 1)[0] for name in names]
-
-
-def _unsafe(message: str) -> BundleError:
-    return BundleError(
-        message, code="BUNDLE_UNSAFE", hint="Do not open this file with other tools; report it."
-    )
-
-
-def _safe_members(archive: zipfile.ZipFile) -> Sequence[zipfile.ZipInfo]:
-    members = [info for info in archive.infolist() if not info.is_dir()]
-    if len(archive.infolist()) > MAX_ARCHIVE_MEMBERS:
-        raise _unsafe(f"more than {MAX_ARCHIVE_MEMBERS} members")
-    names = [info.filename for info in archive.infolist()]
-    if len(set(names)) != len(names):
-        raise _unsafe("a member stands twice in the archive")
-    if sum(info.file_size for info in members) > MAX_EXPANDED_BYTES:
-        raise _unsafe(f"more than {MAX_EXPANDED_BYTES} bytes after expansion")
-    for info in members:
-        _check_member(info)
-    return members
-
-
-def _check_member(info: zipfile.ZipInfo) -> None:
-    mode = info.external_attr >> 16
-    if not _MEMBER.fullmatch(info.filename) or ".." in info.filename.split("/"):
-        raise _unsafe("a member with an unsafe name")
-    if mode and not (stat.S_ISREG(mode) or stat.S_IFMT(mode) == 0):
-        raise _unsafe("a member that is no regular file")
-    if info.flag_bits & 0x1:
-        raise _unsafe("an encrypted member")
-    if info.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
-        raise _unsafe("a member compressed in a way that is not read here")
-    if info.file_size > MAX_RATIO * max(info.compress_size, 1):
-        raise _unsafe("a member that expands too much")
-
-
-@contextmanager
-def open_source(place: str | Path) -> Iterator[FolderSource | ZipSource]:
-    """The files of a zip, or of a folder. Raises BundleError `BUNDLE_UNSAFE`, UnavailableError."""
-    path = Path(place)
-    if path.is_dir():
-        inner = path / "tuf"
-        yield FolderSource(inner if inner.is_dir() else path)
-        return
-    try:
-        file = path.open("rb")
-    except OSError as error:
-        raise UnavailableError(
-            f"{path} cannot be read", code="INPUT_UNREADABLE", hint="Check the path and its rights."
-        ) from error
-    with file, _archive(file, path.name) as archive:
-        yield ZipSource(archive)
-
-
-def _archive(file: BinaryIO, name: str) -> zipfile.ZipFile:
-    """Open an archive whose directory is small enough to be listed. Raises BundleError."""
-    try:
-        _check_directory(file)
-        return zipfile.ZipFile(file)
-    except _BROKEN_ZIP as error:
-        raise _unsafe(f"{name} is no zip archive") from error
-
-
-def _check_directory(file: BinaryIO) -> None:
-    """Refuse a directory of a million entries before a list is made of it."""
-    size = file.seek(0, os.SEEK_END)
-    if size > MAX_ARCHIVE_BYTES:
-        raise _unsafe(f"more than {MAX_ARCHIVE_BYTES} bytes")
-    file.seek(max(0, size - _MAX_END_BYTES))
-    tail = file.read()
-    at = tail.rfind(_END_MARK)
-    if at < 0 or len(tail) - at < _END.size:
-        raise _unsafe("it has no directory")
-    _, _, _, _, members, length, _, _ = _END.unpack_from(tail, at)
-    if members > MAX_ARCHIVE_MEMBERS or length > _MAX_DIRECTORY_BYTES:
-        raise _unsafe(f"more than {MAX_ARCHIVE_MEMBERS} members")
 
 
 # --- the TUF client -------------------------------------------------------------------------------
@@ -635,15 +471,17 @@ def _take_peers(made: "_Set", work: _Work, home_files: SignedFiles) -> None:
     spaces = {home_files.root.jurisdiction: home_files.root.namespaces}
     spaces |= {peer.jurisdiction: peer.namespaces for peer in made.peers}
     overlap = frozenset(overlapping(spaces))
-    offered = frozenset(work.source.jurisdictions())
     for peer in made.peers:
         code = peer.jurisdiction
-        if file_code(code) not in offered:
-            _keep(made, work, code)
-            made.changes.append(_unchanged(work, code, message=f"{code} is not in this source"))
-            continue
         try:
-            _take_peer(made, work, home_files, peer, overlap)
+            if work.source.offers(file_code(code)):
+                _take_peer(made, work, home_files, peer, overlap)
+            else:
+                _keep(made, work, code)
+                made.changes.append(_unchanged(work, code, message=f"{code} is not in this source"))
+        except UnavailableError as error:  # nothing was said against it: the network failed
+            _keep(made, work, code)
+            made.changes.append(_unchanged(work, code, message=error.message))
         except BundleError as error:
             if error.code != "NAMESPACE_OVERLAP":
                 _keep(made, work, code)
@@ -771,11 +609,10 @@ def development_pin(source: Source, jurisdiction: str | None) -> Pin:
 
     Raises BundleError where the jurisdiction is absent, UsageError where its root is a real one.
     """
-    offered = source.jurisdictions()
-    wanted = file_code(jurisdiction) if jurisdiction else (offered[0] if offered else "")
-    if wanted not in offered:
+    wanted = file_code(jurisdiction) if jurisdiction else next(iter(source.jurisdictions()), "")
+    if not source.offers(wanted):
         raise BundleError(
-            f"the bundle holds no data of {jurisdiction or 'any jurisdiction'}",
+            f"the source holds no data of {jurisdiction or 'any jurisdiction'}",
             code="BUNDLE_INCOMPLETE",
         )
     pin = Pin(_read_whole(source, f"{wanted}/metadata/1.root.json", MAX_ROOT_BYTES))
@@ -799,6 +636,7 @@ def _read_whole(source: Source, name: str, max_bytes: int) -> bytes:
 __all__ = [
     "Change",
     "FolderSource",
+    "HttpSource",
     "Pin",
     "Source",
     "ZipSource",

@@ -558,6 +558,9 @@ class FileSource:
             raise FileNotFoundError(name)
         yield self.files[name]
 
+    def offers(self, code: str) -> bool:
+        return code in self.jurisdictions()
+
     def jurisdictions(self) -> list[str]:
         return [n.split("/")[0] for n in self.files if n.endswith("/metadata/1.root.json")]
 

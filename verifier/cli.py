@@ -112,7 +112,7 @@ def _pinned(pin: "Pin", *, compared: bool) -> str:
 def sync(
     *,
     source: Annotated[
-        str | None, typer.Option("--from", help=f"Folder or zip; else {SOURCE}.")
+        str | None, typer.Option("--from", help=f"Folder, zip or URL; else {SOURCE}.")
     ] = None,
     as_json: Json = False,
 ) -> int:
@@ -142,13 +142,8 @@ def _source(given: str | None) -> str:
     place = given or setting(SOURCE)
     if place is None:
         raise UsageError(
-            "no source of trust data is named", hint=f"Give --from FILE.zip, or set {SOURCE}."
-        )
-    if place.startswith(("http://", "https://")):
-        raise UnavailableError(
-            "trust data is not fetched over the network by this version",
-            code="NOT_OFFERED",
-            hint="Give a folder or the zip of `registry bundle export`.",
+            "no source of trust data is named",
+            hint=f"Give --from FILE.zip or an URL, or set {SOURCE}.",
         )
     return place
 

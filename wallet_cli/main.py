@@ -55,7 +55,7 @@ def init(
     *,
     root: RootFile = None,
     trust: Annotated[
-        str | None, typer.Option("--trust", help="Folder or zip with trust data.")
+        str | None, typer.Option("--trust", help="Folder, zip or URL of trust data.")
     ] = None,
     jurisdiction: MaybeCode = None,
     as_json: Json = False,
@@ -90,7 +90,7 @@ def init(
 def sync(
     *,
     source: Annotated[
-        str | None, typer.Option("--from", help="Folder or zip; default: the setting.")
+        str | None, typer.Option("--from", help="Folder, zip or URL; default: the setting.")
     ] = None,
     root: RootFile = None,
     jurisdiction: MaybeCode = None,

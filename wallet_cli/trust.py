@@ -44,7 +44,7 @@ def synchronise_trust(
 ) -> Sequence["Change"]:
     """Pin a root unless one is pinned, and bring its trust data up to date.
 
-    source  folder or zip; else the setting. Raises UsageError, BundleError, UnavailableError.
+    source  folder, zip or URL; else the setting. Raises UsageError, BundleError, UnavailableError.
     """
     from talentseal.sync import open_source, synchronise
 
@@ -52,7 +52,7 @@ def synchronise_trust(
     if place is None:
         raise UsageError(
             "there is no source of trust data",
-            hint=f"Name a folder or a zip with --from, or in {TRUST_SOURCE}.",
+            hint=f"Name a folder, a zip or an URL with --from, or in {TRUST_SOURCE}.",
         )
     with open_source(place) as opened:
         pin = _pinned(root) or _development_pin(place, jurisdiction)

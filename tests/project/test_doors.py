@@ -45,7 +45,7 @@ ALLOWED: dict[str, dict[str, str]] = {
         "orjson.loads": "behind the duplicate refusal",
         "zlib.decompressobj": "with a cap on what comes out",
     },
-    "talentseal/sync.py": {
+    "talentseal/sources.py": {
         "zipfile.*": "members by expected name, size and ratio capped, nothing extracted by name",
     },
     "registry/publishing/export.py": {

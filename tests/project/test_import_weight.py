@@ -20,6 +20,7 @@ NEVER = frozenset(
         "alembic",
         "cbor2",
         "fastapi",
+        "httpcore2",
         "httpx",
         "httpx2",
         "jinja2",

@@ -114,11 +114,13 @@ def test_a_source_is_taken_from_the_settings(
     assert ran.document["home"] == CITY
 
 
-def test_nothing_is_brought_without_a_pin_or_over_the_network(desk: VerifierDesk) -> None:
+def test_nothing_is_brought_without_a_pin_or_from_an_address_that_is_not_called(
+    desk: VerifierDesk,
+) -> None:
     assert desk.run("sync", "--from", desk.publish()).code == Exit.USAGE
     desk.run("init", "--root", desk.root())
-    ran = desk.run("sync", "--from", "https://registry.example/tuf", "--json")
-    assert (ran.code, ran.document["code"]) == (Exit.UNAVAILABLE, "NOT_OFFERED")
+    ran = desk.run("sync", "--from", "http://127.0.0.1:8701", "--json")
+    assert (ran.code, ran.document["code"]) == (Exit.REFUSE, "REQUEST_INVALID")
 
 
 def test_an_older_set_is_refused_and_the_newer_one_stays(desk: VerifierDesk) -> None:
