@@ -23,8 +23,12 @@ from talentseal.errors import Exit, TalentsealError, UnavailableError, UsageErro
 if TYPE_CHECKING:
     import typer
 
+    from talentseal.pkcs11 import DeviceSettings
+
 HOME = "TALENTSEAL_HOME"
 PASSPHRASE_FILE = "TALENTSEAL_KEY_PASSPHRASE_FILE"  # noqa: S105  the name of a setting
+PKCS11_MODULE = "TALENTSEAL_PKCS11_MODULE"
+PKCS11_PIN_FILE = "TALENTSEAL_PKCS11_PIN_FILE"
 DEBUG = "TALENTSEAL_DEBUG"
 
 _PREFIX = "TALENTSEAL_"
@@ -122,6 +126,20 @@ def make_dev_passphrase(role: str) -> bytes:
         make_private_folder(role_home(role))
         write_new(dev_passphrase_file(role), secrets.token_urlsafe(24).encode() + b"\n")
     return key_passphrase(role)
+
+
+# --- signing devices ------------------------------------------------------------------------------
+
+
+def device_settings() -> "DeviceSettings":
+    """Module and PIN file of the signing device, for what the URI of a key leaves open."""
+    from talentseal.pkcs11 import DeviceSettings
+
+    module, pin_file = setting(PKCS11_MODULE), setting(PKCS11_PIN_FILE)
+    return DeviceSettings(
+        Path(module).expanduser() if module else None,
+        Path(pin_file).expanduser() if pin_file else None,
+    )
 
 
 # --- talking to people and machines ---------------------------------------------------------------

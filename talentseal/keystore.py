@@ -6,8 +6,8 @@ passphrase (scrypt) and lets a wrong passphrase be told from a damaged file. Eve
 development mark - is authenticated with it. Keys are made here and never leave in clear. The lock
 and the boxes serve the wallet's vault as well.
 
-Whether a key may be used is decided by trust data, not here. Keys in hardware (`pkcs11:`) and in
-services (`kms:`) are named and not yet offered.
+Whether a key may be used is decided by trust data, not here. Keys in signing devices (`pkcs11:`)
+are opened by `pkcs11`; those in services (`kms:`) are named and not yet offered.
 
 Standards: scrypt RFC 7914, AES-GCM NIST SP 800-38D, PKCS#8 RFC 5958.
 """
@@ -50,6 +50,8 @@ from talentseal.files import (
     write_private,
 )
 from talentseal.keys import Signer, SoftwareSigner, new_signer
+from talentseal.pkcs11 import DeviceSettings, open_device_signer
+from talentseal.pkcs11_uri import is_device_uri
 
 Random = Callable[[int], bytes]
 
@@ -289,40 +291,52 @@ def _damaged(path: Path, error: InputError) -> NoReturn:
 
 # --- URIs and passphrases -------------------------------------------------------------------------
 
-_NOT_OFFERED = {
-    "pkcs11": "keys in a token or hardware module (pkcs11:)",
-    "kms": "keys in a key management service (kms:)",
-}
+_HINT = "Use file:<keystore>/<kid>.key, or 'pkcs11:token=...;object=...'."
+_NO_DEVICES = DeviceSettings()
 
 
-def open_signer(uri: str, *, passphrase: Callable[[], bytes]) -> Signer:
-    """The signer at `file:<keystore>/<kid>.key`. Raises UsageError or UnavailableError."""
-    return open_signers([uri], passphrase=passphrase)[0]
+def open_signer(
+    uri: str, *, passphrase: Callable[[], bytes], device: DeviceSettings = _NO_DEVICES
+) -> Signer:
+    """The signer of a `file:` or `pkcs11:` URI. Raises UsageError or UnavailableError."""
+    return open_signers([uri], passphrase=passphrase, device=device)[0]
 
 
-def open_signers(uris: Iterable[str], *, passphrase: Callable[[], bytes]) -> list[Signer]:
+def open_signers(
+    uris: Iterable[str],
+    *,
+    passphrase: Callable[[], bytes],
+    device: DeviceSettings = _NO_DEVICES,
+) -> list[Signer]:
     """One signer per URI, in order; one passphrase, asked once, each keystore opened once.
+
+    passphrase  asked only where a URI leads to a keystore
+    device      what the URIs of signing devices leave open
 
     Raises UsageError or UnavailableError.
     """
-    places = [_key_place(uri) for uri in uris]
-    secret = passphrase() if places else b""
-    stores = {folder: Keystore.open(folder, secret) for folder in {place[0] for place in places}}
-    return [stores[folder].load(kid) for folder, kid in places]
+    wanted = [(uri, None if is_device_uri(uri) else _key_place(uri)) for uri in uris]
+    folders = {place[0] for _, place in wanted if place is not None}
+    secret = passphrase() if folders else b""
+    stores = {folder: Keystore.open(folder, secret) for folder in folders}
+    return [
+        open_device_signer(uri, device) if place is None else stores[place[0]].load(place[1])
+        for uri, place in wanted
+    ]
 
 
 def _key_place(uri: str) -> tuple[Path, str]:
     """Folder and kid of a `file:` URI."""
-    scheme, colon, rest = uri.partition(":")
-    if colon and scheme in _NOT_OFFERED:
+    scheme, _, rest = uri.partition(":")
+    if scheme == "kms":
         raise UnavailableError(
-            f"{_NOT_OFFERED[scheme]} are not part of this version",
+            "keys in a key management service (kms:) are not part of this version",
             code="NOT_OFFERED",
-            hint="Use file:<keystore>/<kid>.key.",
+            hint=_HINT,
         )
     path = Path(rest)
     if scheme != "file" or path.suffix != _SUFFIX or not _KID.fullmatch(path.stem):
-        raise UsageError("not the URI of a key", hint="Use file:<keystore>/<kid>.key.")
+        raise UsageError("not the URI of a key", hint=_HINT)
     return path.parent, path.stem
 
 
