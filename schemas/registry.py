@@ -59,3 +59,11 @@ class StatusOrder(_Document):
     iat: int = Field(ge=0)
     seq: int = Field(ge=1, description="rises by one with every order of this issuer")
     changes: list[StatusChange] = Field(min_length=1, max_length=10_000)
+
+
+class VerifierEnrolment(_Document):
+    """The registry's answer to a verifier: a certificate for its host, and nothing else."""
+
+    host: str = Field(max_length=253)
+    jurisdiction: str
+    x5c: list[str] = Field(min_length=1, max_length=4, description="leaf first, anchor left out")

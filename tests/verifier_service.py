@@ -9,14 +9,26 @@ from typing import Any
 
 import httpx2
 from serving import serving
-from simulator import World
+from simulator import World, key
 
+from talentseal import x509
 from talentseal.bundle import Bundle
 from talentseal.encoding import from_seconds
 from talentseal.policy import SHIPPED, shipped
+from verifier.access import Access
 from verifier.app import create_app
 from verifier.operators.service import new_operator
+from verifier.presentations.queries import load_queries
 from verifier.station import Station
+
+HOST = "verify.city.example"
+
+
+def access_of(world: World) -> Access:
+    """A key of this verifier with a certificate of Example City."""
+    signer = key("verifier access")
+    chain = world.city.chain_for(f"https://{HOST}", signer)
+    return Access(HOST, signer, tuple(x509.chain_text(chain)))
 
 
 class WorldTrust:
@@ -25,6 +37,12 @@ class WorldTrust:
     def __init__(self, world: World) -> None:
         self._world = world
         self.bundle: Bundle = world.bundle()
+
+    def start(self) -> None:
+        pass
+
+    def stop(self) -> None:
+        pass
 
     def refresh(self) -> None:
         self.bundle = self._world.bundle()
@@ -51,16 +69,22 @@ class VerifierService:
 
 
 @contextmanager
-def verifier_service(folder: Path, **changes: Any) -> Iterator[VerifierService]:
+def verifier_service(
+    folder: Path, *, with_access: bool = False, **changes: Any
+) -> Iterator[VerifierService]:
     """The service of Example City in `folder`; `changes` are of its Station."""
     world = World.honest()
+    if with_access:
+        changes = {"url": f"https://{HOST}", "access": access_of(world), **changes}
     trust = WorldTrust(world)
 
     def clock() -> datetime:
         return from_seconds(world.now)
 
     policies = {name: shipped(name) for name in SHIPPED}
-    station = Station(home=folder, trust=trust, clock=clock, policies=policies)
+    station = Station(
+        home=folder, trust=trust, clock=clock, policies=policies, queries=load_queries(folder)
+    )
     station = replace(station, **changes)
     app = create_app(station)
     with serving(app) as url, httpx2.Client(base_url=url, trust_env=False, timeout=20) as client:

@@ -1,4 +1,4 @@
-"""The verifier as a service: checks for everyone, receipts for its auditors.
+"""The verifier as a service: checks for everyone, presentations for its desks, receipts.
 
 Trust data is brought by a background job; its age stands in every verdict and in `/readyz`. No
 request names a person to anybody else: lists are fetched whole, for everyone, by the refresher.
@@ -7,18 +7,20 @@ request names a person to anybody else: lists are fetched whole, for everyone, b
 from fastapi import FastAPI, Request
 
 from talentseal.encoding import to_seconds
-from talentseal.service.app import new_app, new_service
+from talentseal.service.app import Job, new_app, new_service
 from talentseal.service.auth import Actor, bearer_of
-from talentseal.service.jobs import Repeating
 from verifier.checks.endpoints import BODY_CAPS, checks_router
 from verifier.database import SCHEMA, transaction
 from verifier.operators.service import find_actor
+from verifier.presentations.endpoints import BODY_CAPS as FORM_CAPS
+from verifier.presentations.endpoints import presentations_router, wallet_router
+from verifier.presentations.repository import forget as forget_presentations
 from verifier.receipts.endpoints import receipts_router
 from verifier.receipts.service import Receipts, forget
 from verifier.station import Station, trust_state
 
 _WRITE_SECONDS = 0.5
-_FORGET_SECONDS = 3600.0
+_FORGET_SECONDS = 60.0
 
 
 def create_app(station: Station) -> FastAPI:
@@ -31,18 +33,21 @@ def create_app(station: Station) -> FastAPI:
             "database": lambda: SCHEMA.found(engine) and None,
             "trust": lambda: trust_state(station),
         },
-        body_caps=BODY_CAPS,
+        body_caps={**BODY_CAPS, **FORM_CAPS},
     )
     service.metrics.gauge(
         "trust_age_seconds", "Age of the home jurisdiction's trust data.", lambda: _age(station)
     )
     service.metrics.gauge("receipts_waiting", "Not written yet.", lambda: receipts.waiting)
 
-    def forget_old() -> int:
-        return forget(engine, now=_now(station))
+    def forget_old() -> None:
+        now = _now(station)
+        forget(engine, now=now)
+        forget_presentations(engine, now=now)
 
-    def jobs() -> tuple[Repeating, ...]:
+    def jobs() -> tuple[Job, ...]:
         return (
+            station.trust,
             service.job("receipts", receipts.write, every_seconds=_WRITE_SECONDS, run_at_end=True),
             service.job("retention", forget_old, every_seconds=_FORGET_SECONDS),
         )
@@ -56,6 +61,8 @@ def create_app(station: Station) -> FastAPI:
     app.state.station, app.state.receipts = station, receipts
     app.include_router(checks_router(station, receipts))
     app.include_router(receipts_router(station, actor))
+    app.include_router(presentations_router(station, actor))
+    app.include_router(wallet_router(station))
     return app
 
 

@@ -7,12 +7,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from sqlalchemy import Column, Connection, Engine, Index, Integer, MetaData, String, Table
+from sqlalchemy import Boolean, Column, Connection, Engine, Index, Integer, MetaData, String, Table
 
 from talentseal.errors import UsageError
 from talentseal.service.database import Schema, connect
 
-REVISION = "0001"  # the newest of verifier/migrations/versions
+REVISION = "0002"  # the newest of verifier/migrations/versions
 SCHEMA = Schema("verifier", Path(__file__).parent / "migrations", REVISION)
 metadata = MetaData()
 
@@ -44,6 +44,28 @@ operator = Table(
     Column("token_sha256", String, nullable=False, unique=True),
     Column("created_at", Integer, nullable=False),
     Column("ended_at", Integer),
+)
+presentation = Table(
+    "presentation",
+    metadata,
+    Column("id", String, primary_key=True),
+    Column("creator", String, nullable=False),  # id of the operator
+    Column("state", String, nullable=False),
+    Column("code", String),
+    Column("mode", String, nullable=False),  # same_device, cross_device
+    Column("policy", String, nullable=False),
+    Column("place", String),
+    Column("purpose", String),
+    Column("request", String, nullable=False),  # JSON: the claims of the request object
+    Column("signed", Boolean, nullable=False),
+    Column("private_key", String),  # JSON; deleted with the first answer
+    Column("created_at", Integer, nullable=False),
+    Column("expires_at", Integer, nullable=False),
+    Column("answered_at", Integer),
+    Column("return_sha256", String),  # of the response code that the browser must bring back
+    Column("verdicts", String),  # JSON: query id -> verdict; erased with the row
+    Column("delete_after", Integer, nullable=False),
+    Index("presentation_by_end", "delete_after"),
 )
 
 

@@ -15,12 +15,14 @@ from typing import Protocol
 
 from sqlalchemy import Engine
 
+from schemas.openid4vp import DcqlQuery
 from talentseal.bundle import Bundle, Memo
 from talentseal.commandline import role_home, setting
 from talentseal.encoding import to_seconds
 from talentseal.errors import InputError, UnavailableError, UsageError
 from talentseal.files import make_private_folder, read_bounded
 from talentseal.policy import MAX_POLICY_BYTES, SHIPPED, Policy, parse_policy, shipped
+from verifier.access import Access
 from verifier.database import SCHEMA, open_database
 from verifier.offline.pin import stored_pin
 from verifier.offline.replays import StoredReplays
@@ -49,6 +51,11 @@ class TrustSource(Protocol):
     @property
     def bundle(self) -> Bundle: ...
 
+    def start(self) -> None:
+        """Keep it young from now on, in the background."""
+
+    def stop(self) -> None: ...
+
 
 @dataclass(frozen=True)
 class Held:
@@ -56,13 +63,21 @@ class Held:
 
     bundle: Bundle
 
+    def start(self) -> None:
+        pass
+
+    def stop(self) -> None:
+        pass
+
 
 @dataclass(frozen=True)
 class Station:
     """One verifier's service and everything that it needs.
 
-    home   the verifier's folder
-    trust  the trust data in force
+    home    the verifier's folder
+    trust   the trust data in force
+    url     where others reach this service
+    access  its key and certificate towards wallets, if it has them
     """
 
     home: Path
@@ -71,7 +86,10 @@ class Station:
     random: Random = os.urandom
     url: str = DEFAULT_URL
     receipt_days: int = _DEFAULT_RECEIPT_DAYS
+    name: str = "Verifier"
+    access: Access | None = None
     policies: Mapping[str, Policy] = field(default_factory=dict)
+    queries: Mapping[str, DcqlQuery] = field(default_factory=dict)
 
     @cached_property
     def engine(self) -> Engine:

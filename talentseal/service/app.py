@@ -16,7 +16,7 @@ import time
 from collections.abc import AsyncIterator, Callable, Coroutine, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Protocol
 
 from fastapi import FastAPI, Request, Response
 from fastapi.routing import APIRoute
@@ -107,19 +107,26 @@ def new_service(
     )  # fmt: skip
 
 
-def new_app(
-    title: str, service: Service, *, jobs: Callable[[], Sequence[Repeating]] = tuple
-) -> FastAPI:
+class Job(Protocol):
+    """Whatever runs in the background between `start` and `stop`."""
+
+    def start(self) -> None: ...
+    def stop(self) -> None: ...
+
+
+def new_app(title: str, service: Service, *, jobs: Callable[[], Sequence[Job]] = tuple) -> FastAPI:
     """An application with its door; endpoints are added to it.
 
-    jobs  made and started with the application, stopped with it; `app.state.jobs` by name
+    jobs  made and started with the application, stopped with it; those that repeat are found in
+          `app.state.jobs` by name
     """
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         async with AsyncExitStack() as stack:
-            app.state.jobs = {job.name: job for job in jobs()}
-            for job in app.state.jobs.values():
+            made = jobs()
+            app.state.jobs = {job.name: job for job in made if isinstance(job, Repeating)}
+            for job in made:
                 job.start()
                 stack.push_async_callback(run_in_threadpool, job.stop)
             yield
