@@ -8,14 +8,16 @@ says about a person: nothing; status lists are held whole.
 
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Any, Generic, TypeVar
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, Generic, NamedTuple, TypeVar
 
-from talentseal.artefacts import PeerInfo
 from talentseal.encoding import b64url_decode
 from talentseal.keys import KID8_BYTES, PublicKey
 from talentseal.status import StatusList
 from talentseal.type_metadata import CredentialType
+
+if TYPE_CHECKING:
+    from talentseal.artefacts import PeerInfo
 
 Key = TypeVar("Key")
 Value = TypeVar("Value")
@@ -41,8 +43,7 @@ class Memo(Generic[Key, Value]):
             self._held.popitem(last=False)
 
 
-@dataclass(frozen=True, slots=True)
-class Event:
+class Event(NamedTuple):
     """A withdrawal or its like, as it bears on one statement (trust effects; `at` a full hour)."""
 
     effect: str
@@ -50,8 +51,7 @@ class Event:
     jti: str
 
 
-@dataclass(frozen=True, slots=True)
-class IssuerKey:
+class IssuerKey(NamedTuple):
     """One key of one listed issuer.
 
     outside          the issuer's host lies outside the name spaces of its jurisdiction
@@ -71,8 +71,7 @@ class IssuerKey:
     outside: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Right:
+class Right(NamedTuple):
     """A grant with its delegation, compiled: who may seal what, where, when.
 
     fault   the code of what is wrong with the statements themselves, whatever the credential
@@ -100,8 +99,7 @@ class Right:
     stage: int = 9
 
 
-@dataclass(frozen=True, slots=True)
-class RecognitionRight:
+class RecognitionRight(NamedTuple):
     """What one jurisdiction recognises from another, compiled."""
 
     jti: str
@@ -121,8 +119,7 @@ class RecognitionRight:
     fault: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Jurisdiction:
+class Jurisdiction(NamedTuple):
     """One jurisdiction's data as held.
 
     version      of its snapshot
@@ -144,8 +141,7 @@ class Jurisdiction:
     verifier_hosts: Sequence[str] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Tables:
+class Tables(NamedTuple):
     """The rows of a bundle, as compiled and as stored.
 
     known_peers   name spaces of peers that home introduces, held or not: code -> DNS suffixes
@@ -164,12 +160,11 @@ class Tables:
     status: Mapping[tuple[str, str], StatusList | str]
     known_peers: Mapping[str, Sequence[str]]
     clock_mark: int = 0
-    refused: Mapping[str, str] = field(default_factory=dict)
+    refused: Mapping[str, str] = MappingProxyType({})
     fault: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Part:
+class Part(NamedTuple):
     """The tables of one jurisdiction, and what it introduces."""
 
     jurisdiction: Jurisdiction
@@ -185,7 +180,7 @@ class Part:
 def combine(
     home: str,
     parts: Sequence[Part],
-    peers: Sequence[PeerInfo],
+    peers: Sequence["PeerInfo"],
     *,
     clock_mark: int = 0,
     refused: Mapping[str, str] | None = None,
@@ -269,6 +264,11 @@ class Bundle:
     def find_issuer(self, iss: str) -> Sequence[str]:
         """The jurisdictions that list this issuer."""
         return self._issuers.get(iss, ())
+
+    def issuer_names(self, iss: str) -> Mapping[str, str]:
+        """Language tag -> name by which the registry lists this issuer; empty for a stranger."""
+        listed = (key.entry for keys in self._keys.values() for key in keys)
+        return next((entry.names for entry in listed if entry.iss == iss), {})
 
     def find_rights(self, jurisdiction: str, iss: str) -> Sequence[Right]:
         return self._rights.get((jurisdiction, iss), ())

@@ -96,10 +96,11 @@ def _read_document(data: bytes) -> Offer:
         _malformed("a document without certificates")
     if not 0 < len(items) <= MAX_COPIES:
         _malformed(f"a document holds 1 to {MAX_COPIES} copies")
-    return Offer(name, [_read_item(item) for item in items])
+    return Offer(name, [read_item(item) for item in items])
 
 
-def _read_item(item: Any) -> Offered:
+def read_item(item: Any) -> Offered:
+    """One copy, as `{"format", "credential"}`. Raises InputError."""
     readers = {SDJWT: _read_sdjwt, CODE: _read_code}
     form = item.get("format") if type(item) is dict else None
     reader = readers.get(form) if type(form) is str else None
@@ -141,6 +142,61 @@ def judge_offer(
     _refuse_held(offer, content)
     keys = _keys_of(offer, content)
     views = [_accepted(copy, bundle, now=now, lang=lang) for copy in offer.copies]
+    return _holding(offer, keys, views, bundle, now)
+
+
+def judge_issued(
+    copies: Sequence[Offered],
+    expected: Sequence[str | None],
+    issuer: str | None,
+    content: Content,
+    bundle: Bundle,
+    *,
+    now: datetime,
+    lang: str,
+) -> list[tuple[Offer, Holding]]:
+    """What an issuer delivered to this wallet, one holding for each certificate.
+
+    expected  the type that was asked for with each copy, None where the issuer did not name one
+    issuer    the only body that may have sealed them, None where that is not known
+    content   whose unused keys are those of this delivery and no others
+
+    Raises RefusedError with the code of what is wrong with any of them.
+    """
+    whole = Offer("", copies)
+    _refuse_held(whole, content)
+    keys = _keys_of(whole, content)
+    views = [_accepted(copy, bundle, now=now, lang=lang) for copy in copies]
+    for view, kind in zip(views, expected, strict=True):
+        if kind not in (None, view.type) or issuer not in (None, view.issuer):
+            _refuse_other(view)
+    groups: dict[tuple[str, str], list[int]] = {}
+    for at, view in enumerate(views):
+        number = str(view.claims.get("certificate_number", ""))
+        groups.setdefault((view.type, number), []).append(at)
+    judged = []
+    for members in groups.values():
+        offer = Offer("", [copies[at] for at in members])
+        parts = [keys[at] for at in members], [views[at] for at in members]
+        judged.append((offer, _holding(offer, *parts, bundle, now)))
+    return judged
+
+
+def _refuse_other(view: CredentialView) -> NoReturn:
+    raise RefusedError(
+        f"{view.issuer} delivered a certificate of another type, or of another body, than promised",
+        code="CLAIMS_INVALID",
+        hint="Nothing was stored. Ask the issuer what went wrong.",
+    )
+
+
+def _holding(
+    offer: Offer,
+    keys: Sequence[Key],
+    views: Sequence[CredentialView],
+    bundle: Bundle,
+    now: datetime,
+) -> Holding:
     if len({tuple(getattr(view, name) for name in _SAME) for view in views}) != 1:
         raise RefusedError(
             "the copies are certificates of different kinds or issuers", code="CLAIMS_INVALID"

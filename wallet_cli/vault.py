@@ -13,7 +13,7 @@ Standards: scrypt RFC 7914, AES-GCM NIST SP 800-38D, PKCS#8 RFC 5958.
 
 import fcntl
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
@@ -70,12 +70,14 @@ class Copy:
 
     format      "dc+sd-jwt" or "talentseal_cwt"
     credential  the text, or the bytes of a static code in base64url
+    used        how often it was handed out; two showings of one copy can be told to be the same
     """
 
     format: str
     credential: str
     kid: str
     pkcs8: str
+    used: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +96,9 @@ class Holding:
     copies: Sequence[Copy]
 
     def copy(self, form: str) -> Copy | None:
-        return next((copy for copy in self.copies if copy.format == form), None)
+        """The copy of this format that was used least."""
+        found = (copy for copy in self.copies if copy.format == form)
+        return min(found, key=lambda copy: copy.used, default=None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,6 +112,33 @@ class Act:
     what: Sequence[str] = ()
 
 
+@dataclass(frozen=True, slots=True)
+class Pending:
+    """Certificates that an issuer promised for later, with all that it takes to ask again.
+
+    again_at     NumericDate before which the issuer does not want to be asked
+    token, token_until, refresh_token  what the issuer gave; the token may end before it delivers
+    waiting      transactions: `transaction_id`, `format`, `vct`
+    arrived      copies that came already: `format`, `credential`, `vct`
+    kids         keys, among the unused ones, that these certificates will be bound to
+    """
+
+    id: str
+    issuer: str
+    asked: str
+    again_at: int
+    token: str
+    token_until: int | None
+    refresh_token: str | None
+    token_endpoint: str
+    deferred_endpoint: str
+    notification_endpoint: str | None
+    notifications: Sequence[str]
+    waiting: Sequence[Mapping[str, str]]
+    arrived: Sequence[Mapping[str, str]]
+    kids: Sequence[str]
+
+
 @dataclass(slots=True)
 class Content:
     """Everything inside the box."""
@@ -115,6 +146,7 @@ class Content:
     keys: list[Key] = field(default_factory=list)
     holdings: list[Holding] = field(default_factory=list)
     history: list[Act] = field(default_factory=list)
+    pending: list[Pending] = field(default_factory=list)
 
     def find(self, wanted: str) -> Holding:
         """The holding of this id or of an unambiguous beginning of it. Raises UsageError."""
@@ -141,13 +173,30 @@ class Content:
         self.keys.append(Key(signer.public.kid, b64url_encode(secret), format_time(now)))
         return signer.public
 
+    def drop_keys(self, kids: Collection[str]) -> None:
+        """Forget keys that no certificate was made for after all."""
+        self.keys = [key for key in self.keys if key.kid not in kids]
+
+    def mark_used(self, kids: Collection[str]) -> None:
+        """Count that the copies of these keys were handed out once more."""
+        self.holdings = [
+            replace(
+                held,
+                copies=[
+                    replace(copy, used=copy.used + 1) if copy.kid in kids else copy
+                    for copy in held.copies
+                ],
+            )
+            for held in self.holdings
+        ]
+
     def note(self, act: Act) -> None:
         self.history = [*self.history, act][-_MAX_HISTORY:]
 
 
-def signer_of(copy: Copy) -> SoftwareSigner:
-    """The key of a copy. The vault was authenticated: what is no key is a fault of ours."""
-    key: Any = load_der_private_key(b64url_decode(copy.pkcs8), None)
+def signer_of(held: Copy | Key) -> SoftwareSigner:
+    """A key of the vault, which was authenticated: what is no key is a fault of ours."""
+    key: Any = load_der_private_key(b64url_decode(held.pkcs8), None)
     return SoftwareSigner(key)
 
 
@@ -265,6 +314,7 @@ def _open_content(path: Path, lock: Mapping[str, Any], box: bytes, key: bytes) -
         [Key(**key) for key in held["keys"]],
         [_holding(body) for body in held["holdings"]],
         [Act(**act) for act in held["history"]],
+        [Pending(**body) for body in held.get("pending", ())],
     )
 
 
