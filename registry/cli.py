@@ -33,6 +33,8 @@ app.add_typer(issuers, name="issuer")
 app.add_typer(grants, name="grant")
 app.add_typer(recognitions, name="recognition")
 app.add_typer(bundles, name="bundle")
+verifiers = new_app("Example: registry verifier new --help\n\nCertificates for those who ask.")
+app.add_typer(verifiers, name="verifier")
 
 Json = Annotated[bool, typer.Option("--json", help="One JSON document for machines.")]
 Code = Annotated[str, typer.Option("--jurisdiction", help="Code, such as CN/4403.")]
@@ -281,6 +283,35 @@ def issuer_list(*, jurisdiction: MaybeCode = None, as_json: Json = False) -> Non
     emit(found, as_json=as_json, text="\n".join(lines) or "No issuer yet.")
 
 
+# --- verifiers ------------------------------------------------------------------------------------
+
+
+@verifiers.command("new")
+def verifier_new(
+    *,
+    jurisdiction: Code,
+    request: Annotated[Path, typer.Option("--request", help="Signed request.")],
+    out: Annotated[Path, typer.Option("--out", help="File for the answer.")],
+    as_json: Json = False,
+) -> None:
+    """Example: registry verifier new --jurisdiction CN/4403 --request desk.jws --out desk.json
+
+    Answer a verifier's signed request with a certificate for its host.
+    """
+    from registry.issuers.verifying import enrol_verifier
+    from registry.jurisdictions.repository import get_jurisdiction
+    from talentseal.encoding import MAX_JWS_BYTES, dump_json
+    from talentseal.files import read_bounded, write_atomic
+
+    text = read_bounded(request, MAX_JWS_BYTES).decode("ascii", "replace").strip()
+    office = _office()
+    with office.transaction() as session:
+        answer = enrol_verifier(office, get_jurisdiction(session, jurisdiction), text)
+    write_atomic(out, dump_json(answer.model_dump()), mode=0o644)
+    told = {"host": answer.host, "jurisdiction": answer.jurisdiction, "file": str(out)}
+    emit(told, as_json=as_json, text=f"{answer.host}  {answer.jurisdiction}  -> {out}")
+
+
 # --- rights ---------------------------------------------------------------------------------------
 
 
@@ -338,6 +369,31 @@ def grant_new(
         entity = get_issuer(session, issuer, jurisdiction)
         found = grant(office, session, entity, scope, authority=authority)
     _emit_right(describe(found, "in force"), as_json=as_json)
+
+
+@grants.command("renew")
+def grant_renew(
+    *,
+    issuer: Annotated[str, typer.Option("--issuer", help="Entity id, an https URL.")],
+    jurisdiction: MaybeCode = None,
+    days: Days = None,
+    as_json: Json = False,
+) -> None:
+    """Example: registry grant renew --issuer https://titles.sz.example
+
+    Grant again what an issuer may do, for every key it has now: the step after `issuer keys rotate`
+    and `registry issuer new`. Its older grants run out as they are.
+    """
+    from registry.issuers.granting import describe
+    from registry.issuers.renewing import renew
+    from registry.issuers.repository import get_issuer
+
+    office = _office()
+    with office.transaction() as session:
+        entity = get_issuer(session, issuer, jurisdiction)
+        found = [describe(one, "in force") for one in renew(office, session, entity, days=days)]
+    lines = [_right_line(one) for one in found]
+    emit(found, as_json=as_json, text="\n".join([*lines, "Next: registry publish"]))
 
 
 def _scope(

@@ -32,6 +32,10 @@ policies = new_app("Example: verifier policy show desk\n\nWhat a verifier insist
 operators = new_app("Example: verifier operator list\n\nWho may use the service's closed parts.")
 app.add_typer(policies, name="policy")
 app.add_typer(operators, name="operator")
+keys = new_app(
+    "Example: verifier keys new --host verify.sz.example\n\nWho this verifier is to wallets."
+)
+app.add_typer(keys, name="keys")
 
 ROLE = "verifier"
 SOURCE = "TALENTSEAL_TRUST_SOURCE"
@@ -525,6 +529,44 @@ def migrate(*, as_json: Json = False) -> None:
 
     bring()
     emit({"schema": REVISION}, as_json=as_json, text=f"Schema {REVISION}.")
+
+
+@keys.command("new")
+def new_key(
+    *,
+    host: Annotated[str, typer.Option("--host", help="Host of this verifier, such as a page.")],
+    name: Annotated[list[str], typer.Option("--name", help="Name as en=...")],
+    out: Annotated[Path | None, typer.Option("--out", help="File for the request.")] = None,
+    dev: Annotated[bool, typer.Option("--dev", help="Development key.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Example: verifier keys new --host verify.sz.example --name en="Counter" --out verifier.jws
+
+    Make a key and the signed request for its certificate, which a registry answers.
+    """
+    from talentseal.files import write_atomic
+    from verifier.access import new_key as make
+
+    pairs = [part.partition("=") for part in name]
+    if not all(tag and mark for tag, mark, _ in pairs):
+        raise UsageError("a name is written as tag=name", hint="Such as --name en=Example.")
+    request = make(host, {tag: text for tag, _, text in pairs}, dev=dev, now=now())
+    if out:
+        write_atomic(out, request.encode(), mode=0o644)
+    text = f"{host}  request -> {out}" if out else request
+    emit({"host": host, "request": request}, as_json=as_json, text=text)
+
+
+@keys.command("take")
+def take_certificate(file: Path, *, as_json: Json = False) -> None:
+    """Example: verifier keys take answer.json
+
+    Keep the certificate that a registry made for this verifier's key.
+    """
+    from verifier.access import take_answer
+
+    host = take_answer(role_home(ROLE), file)
+    emit({"host": host}, as_json=as_json, text=f"Requests are now signed as {host}.")
 
 
 @operators.command("new")

@@ -77,7 +77,7 @@ def enrol(
     Raises InputError, RefusedError `ISSUER_OUTSIDE_NAMESPACE`, UsageError.
     """
     request, public = parse_request(text, now=office.now)
-    _check_body(jurisdiction, request)
+    check_body(jurisdiction, request)
     entity = repository.find_entity(session, jurisdiction.code, request.iss, kind)
     if entity is None:
         entity = repository.add_entity(
@@ -94,7 +94,8 @@ def enrol(
     return answer(session, entity, [one.id for one in blocks_of(session, entity.id)])
 
 
-def _check_body(jurisdiction: JurisdictionRow, request: EnrolmentRequest) -> None:
+def check_body(jurisdiction: JurisdictionRow, request: EnrolmentRequest) -> None:
+    """Raises UsageError, RefusedError `ISSUER_OUTSIDE_NAMESPACE`."""
     check_names(request.names)
     inside = is_entity_id(request.iss) and is_inside(request.iss, jurisdiction.namespaces)
     if not inside or request.iss == jurisdiction.entity_id:

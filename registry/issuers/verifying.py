@@ -1,0 +1,29 @@
+"""Certificates for verifiers, so that a wallet can show who asks.
+
+A verifier shows that it holds a key and that its host lies in the name spaces of the jurisdiction;
+it gets a certificate of the same authority as issuers do, and its host becomes one that the
+jurisdiction stands by. It gets no right to seal anything: rights come from grants alone.
+"""
+
+from registry.issuers.certificates import certify
+from registry.issuers.service import check_body, parse_request
+from registry.jurisdictions.models import JurisdictionRow
+from registry.office import Office
+from schemas.registry import VerifierEnrolment
+from talentseal.x509 import host_of
+
+
+def enrol_verifier(office: Office, jurisdiction: JurisdictionRow, text: str) -> VerifierEnrolment:
+    """Answer a verifier's signed request. Asking again makes another certificate.
+
+    Raises InputError, RefusedError `ISSUER_OUTSIDE_NAMESPACE`, UsageError.
+    """
+    request, public = parse_request(text, now=office.now)
+    check_body(jurisdiction, request)
+    certified = certify(
+        office, jurisdiction, public, entity_id=request.iss, name=request.names["en"]
+    )
+    host = host_of(request.iss)
+    if host not in jurisdiction.verifier_hosts:
+        jurisdiction.verifier_hosts = [*jurisdiction.verifier_hosts, host]
+    return VerifierEnrolment(host=host, jurisdiction=jurisdiction.code, x5c=certified.x5c)
