@@ -13,6 +13,7 @@ from pathlib import Path
 from sqlite3 import connect
 from typing import Any
 
+from postgres import direct
 from registry_desk import SZ, Desk, Ran
 
 from issuer.cli import app
@@ -48,6 +49,11 @@ class Bureau:
     @property
     def public(self) -> str:
         return str(self.home / "registry" / "public")
+
+    @property
+    def url(self) -> str | None:
+        """Of the issuer's database in a cluster; None where it is the file in this home."""
+        return os.environ.get("TALENTSEAL_ISSUER_DB")
 
     @property
     def database(self) -> Path:
@@ -132,10 +138,18 @@ class Bureau:
         return str(verdict.outcome), [str(c.code) for c in verdict.checks if c.result == "fail"]
 
     def rows(self, query: str) -> list[tuple[Any, ...]]:
+        if self.url:
+            with direct(self.url) as db:
+                found: list[tuple[Any, ...]] = db.execute(query).fetchall()
+            return found
         with closing(connect(self.database)) as db:
             return db.execute(query).fetchall()
 
     def change(self, statement: str) -> None:
+        if self.url:
+            with direct(self.url) as db:
+                db.execute(statement)
+            return
         with closing(connect(self.database)) as db, db:
             db.execute(statement)
 

@@ -2,6 +2,7 @@
 
 import io
 import json
+import os
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import redirect_stderr, redirect_stdout
@@ -46,7 +47,8 @@ class Desk:
 
     @property
     def database(self) -> str:
-        return f"sqlite:///{self.home / 'registry' / 'registry.db'}"
+        own = f"sqlite:///{self.home / 'registry' / 'registry.db'}"
+        return os.environ.get("TALENTSEAL_REGISTRY_DB") or own
 
     def run(self, *argv: str) -> Ran:
         out, err = io.StringIO(), io.StringIO()

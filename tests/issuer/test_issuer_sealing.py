@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 from issuer_desk import TERM_DAYS, TITLE, Bureau, forms, sample
+from postgres import both_databases
 from registry_desk import SZ
 
 from issuer.issuance.sealing import in_one_language
@@ -21,6 +22,7 @@ def payload(text: str) -> Any:
     return parse_json(sdjwt.parse(text).jws.payload)
 
 
+@both_databases
 def test_a_wallet_gets_two_forms_that_verify_and_share_no_index(bureau: Bureau) -> None:
     first, second = new_signer(), new_signer()
     document = bureau.seal("--holder-jwk", bureau.keys(first, second))
@@ -107,6 +109,7 @@ def test_nothing_is_sealed_while_the_status_list_is_not_public(bureau: Bureau) -
     assert (code, problem["code"]) == (Exit.UNAVAILABLE, "STATUS_LIST_UNPUBLISHED")
 
 
+@both_databases
 def test_a_used_up_block_is_followed_by_the_next_one(bureau: Bureau) -> None:
     bureau.change("UPDATE status_block SET used = size")
     assert bureau.refused_seal("--paper")[1]["code"] == "STATUS_LIST_UNPUBLISHED"

@@ -1,9 +1,12 @@
 import shutil
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
+from postgres import Cluster, Prepared
 from registry_desk import HK, STATION, SZ, Desk
 
+from registry.settings import DATABASE
 from talentseal.commandline import make_dev_passphrase
 from talentseal.files import make_private_folder
 from talentseal.keys import SoftwareSigner, signer_from_secret
@@ -19,8 +22,23 @@ def station_key() -> SoftwareSigner:
 def prepared(tmp_path_factory: pytest.TempPathFactory, station_key: SoftwareSigner) -> Path:
     """Two jurisdictions, one issuer with a grant, published; tests work on copies."""
     home = tmp_path_factory.mktemp("prepared")
+    prepare(home, station_key, {})
+    return home
+
+
+@pytest.fixture(scope="session")
+def prepared_postgres(
+    tmp_path_factory: pytest.TempPathFactory, station_key: SoftwareSigner, cluster: Cluster
+) -> Prepared:
+    """The same over PostgreSQL."""
+    made = Prepared(tmp_path_factory.mktemp("prepared"), {DATABASE: cluster.new()})
+    prepare(made.home, station_key, made.databases)
+    return made
+
+
+def prepare(home: Path, station_key: SoftwareSigner, databases: Mapping[str, str]) -> None:
     with pytest.MonkeyPatch.context() as patch:
-        live_in(home, patch)
+        live_in(home, patch, databases)
         desk = Desk(home)
         make_quick_keystore(home)
         desk.ask("init", "--dev")
@@ -32,7 +50,6 @@ def prepared(tmp_path_factory: pytest.TempPathFactory, station_key: SoftwareSign
             "--territory", SZ, "--profession", "series/05",
         )  # fmt: skip
         desk.ask("publish")
-    return home
 
 
 def make_quick_keystore(home: Path) -> None:
@@ -49,24 +66,35 @@ def make_jurisdiction(desk: Desk, code: str, namespace: str, name: str) -> None:
     )  # fmt: skip
 
 
-def live_in(home: Path, patch: pytest.MonkeyPatch) -> None:
-    for name in ("TALENTSEAL_REGISTRY_DB", "TALENTSEAL_EXCHANGE", "TALENTSEAL_DEBUG"):
+def live_in(home: Path, patch: pytest.MonkeyPatch, databases: Mapping[str, str]) -> None:
+    for name in (DATABASE, "TALENTSEAL_EXCHANGE", "TALENTSEAL_DEBUG"):
         patch.delenv(name, raising=False)
     patch.delenv("TALENTSEAL_KEY_PASSPHRASE_FILE", raising=False)
     patch.setenv("TALENTSEAL_HOME", str(home))
+    for name, url in databases.items():
+        patch.setenv(name, url)
 
 
 @pytest.fixture
-def empty(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Desk:
+def empty(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, its_cluster: Cluster | None) -> Desk:
     """A home in which nothing was made yet."""
-    live_in(tmp_path / "home", monkeypatch)
+    live_in(tmp_path / "home", monkeypatch, {DATABASE: its_cluster.new()} if its_cluster else {})
     return Desk(tmp_path / "home")
 
 
 @pytest.fixture
-def desk(prepared: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Desk:
+def desk(
+    request: pytest.FixtureRequest,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    its_cluster: Cluster | None,
+) -> Desk:
     """A copy of the prepared registry."""
     home = tmp_path / "home"
-    shutil.copytree(prepared, home)
-    live_in(home, monkeypatch)
+    databases: Mapping[str, str] = {}
+    if its_cluster:
+        databases = request.getfixturevalue("prepared_postgres").copy(home, its_cluster)
+    else:
+        shutil.copytree(request.getfixturevalue("prepared"), home)
+    live_in(home, monkeypatch, databases)
     return Desk(home)

@@ -10,14 +10,15 @@ import time
 from collections.abc import Iterator
 
 import pytest
+from postgres import both_databases
 from registry_desk import HK, STATION, SZ, Desk
 
 from talentseal.artefacts import parse_root
 from talentseal.lote import parse_list
 from talentseal.statements import read_unverified
 
-# One process that has loaded everything. For each line, a home and acts, it forks a child per act;
-# the children work until they are done or killed, and it tells how they ended.
+# One process that has loaded everything. For each line (home, database, acts) it forks a child per
+# act; the children work until they are done or killed, and it tells how they ended.
 NURSERY = """
 import json, os, sys
 from pathlib import Path
@@ -57,10 +58,11 @@ def reserve():
             found += another_block(here, session, issuer, 40).blocks[0].indices
     Path(os.environ["TALENTSEAL_HOME"], f"{os.getpid()}.json").write_text(json.dumps(found))
 
-def child(home, act):
+def child(home, database, act):
     pid = os.fork()
     if not pid:
         os.environ["TALENTSEAL_HOME"] = home
+        os.environ["TALENTSEAL_REGISTRY_DB"] = database
         act()
         os._exit(0)
     return pid
@@ -68,8 +70,8 @@ def child(home, act):
 acts = {f.__name__: f for f in (publish_for_ever, publish_some, reserve)}
 print("ready", flush=True)
 for line in sys.stdin:
-    home, *names = json.loads(line)
-    children = [child(home, acts[name]) for name in names]
+    home, database, *names = json.loads(line)
+    children = [child(home, database, acts[name]) for name in names]
     print(json.dumps(children), flush=True)
     ends = [os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) for pid in children]
     print(json.dumps(ends), flush=True)
@@ -100,7 +102,7 @@ def nursery() -> Iterator[subprocess.Popen[str]]:
 def begin(nursery: subprocess.Popen[str], desk: Desk, *acts: str) -> list[int]:
     """Begin acts at once, each in a process of its own; returns their ids."""
     assert nursery.stdin is not None
-    nursery.stdin.write(json.dumps([str(desk.home), *acts]) + "\n")
+    nursery.stdin.write(json.dumps([str(desk.home), desk.database, *acts]) + "\n")
     nursery.stdin.flush()
     return [int(pid) for pid in hear(nursery)]
 
@@ -159,6 +161,7 @@ def published_grants(desk: Desk) -> set[str]:
     return {read_unverified(grant).jti for one in listed.entities for grant in one.grants}
 
 
+@both_databases
 def test_two_processes_never_get_the_same_index(desk: Desk, nursery: subprocess.Popen[str]) -> None:
     children = begin(nursery, desk, "reserve", "reserve")
     assert hear(nursery) == [0, 0]
@@ -167,6 +170,7 @@ def test_two_processes_never_get_the_same_index(desk: Desk, nursery: subprocess.
     assert len(indices) == len(set(indices)) == 2 * 25 * 40
 
 
+@both_databases
 def test_two_publishers_take_turns(desk: Desk, nursery: subprocess.Popen[str]) -> None:
     before = desk.ask("jurisdiction", "show", SZ)["versions"]["timestamp"]
     begin(nursery, desk, "publish_some", "publish_some")

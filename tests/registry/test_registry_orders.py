@@ -3,6 +3,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from postgres import both_databases
 from registry_desk import STATION, SZ, Desk
 
 from talentseal.artefacts import parse_root
@@ -61,6 +62,7 @@ def test_a_revocation_is_published_at_once_in_both_forms(
     assert names(desk.orders / "done") == {"order-1.jws"}
 
 
+@both_databases
 def test_a_suspension_can_be_lifted_and_a_revocation_cannot(
     desk: Desk, station_key: SoftwareSigner, block: tuple[str, list[int]]
 ) -> None:
@@ -92,6 +94,7 @@ def test_the_same_order_again_changes_nothing(
 
 
 @pytest.mark.parametrize("changes", [{"jti": "other"}, {"jti": "order-1", "seq": 9}])
+@both_databases
 def test_a_number_or_a_name_is_used_once(
     desk: Desk,
     station_key: SoftwareSigner,
@@ -264,6 +267,7 @@ def test_orders_of_another_jurisdiction_wait(
     assert outcome(desk)["state"] == "applied"
 
 
+@both_databases
 def test_a_large_order_is_applied_whole(desk: Desk, station_key: SoftwareSigner) -> None:
     argv = ("issuer", "block", "--issuer", STATION, "--block", "5000")
     (block,) = desk.ask(*argv)["blocks"]

@@ -3,6 +3,7 @@ import zipfile
 from pathlib import Path
 
 import pytest
+from postgres import both_databases
 from registry_desk import HK, STATION, SZ, Desk, folder_fetcher, read_repository
 from tuf.ngclient import Updater
 
@@ -42,6 +43,7 @@ def metadata(desk: Desk, name: str, code: str = "CN-4403") -> bytes:
 # --- what the world reads -------------------------------------------------------------------------
 
 
+@both_databases
 def test_the_reference_client_admits_everything(desk: Desk) -> None:
     files = desk.read(SZ)
     kinds = {path.split("/")[0] for path in files}
@@ -93,6 +95,7 @@ def test_lifetimes_are_those_of_the_design(desk: Desk) -> None:
 # --- versions -------------------------------------------------------------------------------------
 
 
+@both_databases
 def test_publishing_nothing_new_renews_freshness_and_nothing_else(desk: Desk) -> None:
     before, files = versions(desk), desk.read(SZ)
     desk.ask("publish")
@@ -196,6 +199,7 @@ def test_the_zip_holds_the_published_files_and_nothing_else(desk: Desk, tmp_path
     assert set(names) <= inside
 
 
+@both_databases
 def test_the_same_files_make_the_same_zip_with_home_first(desk: Desk, tmp_path: Path) -> None:
     one, other = tmp_path / "one.zip", tmp_path / "other.zip"
     for file in (one, other):

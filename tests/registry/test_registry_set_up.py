@@ -6,6 +6,7 @@ import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
+from postgres import both_databases
 from registry_desk import SZ, Desk
 from sqlalchemy import Engine, text
 
@@ -22,6 +23,7 @@ def engine(tmp_path: Path) -> Engine:
     return made
 
 
+@both_databases
 def test_a_development_registry_is_private_and_made_once(empty: Desk) -> None:
     first = empty.ask("init", "--dev")
     kept = (empty.home / "registry" / "keys" / "keystore.json").read_bytes()

@@ -1,4 +1,5 @@
 import pytest
+from postgres import both_databases
 from registry_desk import STATION, SZ, Desk
 from sqlalchemy import Engine, text
 
@@ -29,6 +30,7 @@ def a_block(list_id: str, name: str, start: int) -> StatusBlockRow:
     return StatusBlockRow(id=name, list_id=list_id, issuer=1, start=start, count=2, created_at=0)
 
 
+@both_databases
 def test_counters_are_taken_once_and_run_out(engine: Engine) -> None:
     (name,) = list_ids(engine)
     leave(engine, 100)
@@ -41,6 +43,7 @@ def test_counters_are_taken_once_and_run_out(engine: Engine) -> None:
     assert second == first + 60 == 2**20 - 40
 
 
+@both_databases
 def test_an_index_cannot_be_given_out_twice(engine: Engine) -> None:
     (name,) = list_ids(engine)
     with transaction(engine) as session:
@@ -52,6 +55,7 @@ def test_an_index_cannot_be_given_out_twice(engine: Engine) -> None:
         assert held.scalar() == 0  # nothing of the refused block stayed
 
 
+@both_databases
 def test_another_list_is_begun_in_time_and_used_once_published(desk: Desk, engine: Engine) -> None:
     leave(engine, 10)
     full = desk.refused("issuer", "block", "--issuer", STATION, "--block", "11")

@@ -1,0 +1,28 @@
+"""What tests of several packages ask for: a database of either kind."""
+
+from collections.abc import Iterator
+
+import pytest
+from postgres import POSTGRESQL, SQLITE, Cluster, running_cluster
+
+
+@pytest.fixture(scope="session")
+def cluster() -> Iterator[Cluster]:
+    """A PostgreSQL cluster for this process, made when the first test asks for it."""
+    with running_cluster() as running:
+        yield running
+
+
+@pytest.fixture
+def kind(request: pytest.FixtureRequest) -> str:
+    """`sqlite`, or what `both_databases` asks for."""
+    return str(getattr(request, "param", SQLITE))
+
+
+@pytest.fixture
+def its_cluster(kind: str, request: pytest.FixtureRequest) -> Cluster | None:
+    """The cluster, for a test that runs over PostgreSQL."""
+    if kind != POSTGRESQL:
+        return None
+    found: Cluster = request.getfixturevalue("cluster")
+    return found
