@@ -20,6 +20,8 @@ app = new_app(
 )
 keys = new_app("Example: issuer keys list\n\nThe keys that this issuer seals with.")
 app.add_typer(keys, name="keys")
+people = new_app("Example: issuer officer list\n\nWho may prepare, approve, seal, revoke, audit.")
+app.add_typer(people, name="officer")
 Json = Annotated[bool, typer.Option("--json", help="One JSON document for machines.")]
 Out = Annotated[Path | None, typer.Option("--out", help="File to write instead of printing.")]
 Source = Annotated[str | None, typer.Option("--trust", "--from", help="Folder, zip or URL.")]
@@ -34,7 +36,7 @@ def main(argv: Sequence[str] | None = None) -> NoReturn:
 def _office() -> "Office":
     """This issuer; orders that an earlier command could not leave go out first."""
     from issuer.office import Office
-    from issuer.status.service import deliver
+    from issuer.status.outbox import deliver
 
     office = Office.here()
     try:
@@ -64,27 +66,127 @@ def migrate(as_json: Json = False) -> None:  # noqa: FBT002
     emit({"schema": REVISION}, as_json=as_json, text=f"Schema {REVISION}.")
 
 
+@app.command()
+def serve(
+    host: Annotated[str, typer.Option("--host", help="Address to listen on.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option("--port", help="0 takes a free one.")] = 8702,
+) -> None:
+    """Example: issuer serve --port 8702
+
+    Serve officers and wallets until told to stop.
+    """
+    from issuer.app import create_app
+    from issuer.office import Office
+    from talentseal.service.server import serve as run_server
+
+    run_server(create_app(Office.here()), host=host, port=port)
+
+
+@people.command("new")
+def new_officer(
+    name: str,
+    role: Annotated[list[str], typer.Option("--role", help="May be given more than once.")],
+    as_json: Json = False,  # noqa: FBT002
+) -> None:
+    """Example: issuer officer new "Officer A" --role preparer --role issuer
+
+    Make an account; its token is shown this once. Roles: preparer, approver, issuer, revoker,
+    auditor, admin.
+    """
+    from issuer.office import Office
+    from issuer.officers.service import new_officer as make
+
+    officer_id, token = make(Office.here(), name, role, now=now())
+    text = f"{officer_id}  {name}\nToken, shown this once: {token}"
+    emit({"id": officer_id, "name": name, "token": token}, as_json=as_json, text=text)
+
+
+@people.command("list")
+def list_officers(as_json: Json = False) -> None:  # noqa: FBT002
+    """Example: issuer officer list"""
+    from issuer.office import Office
+    from issuer.officers.service import officers
+
+    rows = officers(Office.here())
+    lines = [
+        f"{row['id']}  {'ended' if row['ended_at'] else 'active'}  {row['name']}"
+        f"  {', '.join(row['roles'])}"
+        for row in rows
+    ]
+    emit({"officers": rows}, as_json=as_json, text="\n".join(lines) or "No officers yet.")
+
+
+@people.command("end")
+def end_officer(name: str, as_json: Json = False) -> None:  # noqa: FBT002
+    """Example: issuer officer end "Officer A"
+
+    End an account at once; what it did stays on record.
+    """
+    from issuer.office import Office
+    from issuer.officers.service import end_officer as end
+
+    end(Office.here(), name, now=now())
+    emit({"name": name, "state": "ended"}, as_json=as_json, text=f"{name}: ended.")
+
+
+Key = Annotated[
+    str | None, typer.Option("--key", help="In a signing device: 'pkcs11:token=...;object=...'.")
+]
+
+
 @keys.command("new")
 def new_key(  # noqa: PLR0917 - typer reads options from parameters
     entity_id: Annotated[str, typer.Option("--entity-id", help="https URL, later `iss`.")],
     name: Annotated[list[str], typer.Option("--name", help="Name as en=...")],
     out: Out = None,
     alg: Annotated[str, typer.Option("--alg", help="ES256 or EdDSA.")] = "ES256",
+    key: Key = None,
     dev: Annotated[bool, typer.Option("--dev", help="Development keys.")] = False,  # noqa: FBT002
     as_json: Json = False,  # noqa: FBT002
 ) -> None:
     """Example: issuer keys new --entity-id https://titles.sz.example --name en="Title Bureau"
 
-    Make a key and the signed request that asks the registry to list it.
+    Make a key, in the keystore or in a signing device, and the signed request that asks the
+    registry to list it.
     """
-    from issuer.custody.service import new_key as make
-    from talentseal.files import write_atomic
+    from issuer.custody.making import new_key as make
 
-    pairs = [part.partition("=") for part in name]
+    office, names = _office(), _names(name)
+    request = make(office, entity_id=entity_id, names=names, alg=alg, dev=dev, now=now(), uri=key)
+    _hand_request(entity_id, request, out, as_json=as_json)
+
+
+@keys.command("rotate")
+def rotate_key(
+    name: Annotated[
+        list[str] | None, typer.Option("--name", help="Name as en=...; absent: as before.")
+    ] = None,
+    out: Out = None,
+    key: Key = None,
+    as_json: Json = False,  # noqa: FBT002
+) -> None:
+    """Example: issuer keys rotate --out request.jws
+
+    Make a key of the same kind beside the newest one, and the signed request to list it. Sealing
+    goes over to it once the registry has listed it and granted it rights.
+    """
+    from issuer.custody.making import rotate_key as make
+
+    office = _office()
+    request = make(office, now=now(), names=_names(name) if name else None, uri=key)
+    _hand_request(office.entity_id, request, out, as_json=as_json)
+
+
+def _names(values: Sequence[str]) -> dict[str, str]:
+    pairs = [value.partition("=") for value in values]
     if not all(tag and mark for tag, mark, _ in pairs):
         raise UsageError("a name is written as tag=name", hint="Such as --name en=Example.")
-    names = {tag: text for tag, _, text in pairs}
-    request = make(_office(), entity_id=entity_id, names=names, alg=alg, dev=dev, now=now())
+    return {tag: text for tag, _, text in pairs}
+
+
+def _hand_request(entity_id: str, request: str, out: Path | None, *, as_json: bool) -> None:
+    from talentseal.files import write_atomic
+
     if out:
         write_atomic(out, request.encode(), mode=0o644)
     text = f"{entity_id}  request -> {out}" if out else request
@@ -93,11 +195,17 @@ def new_key(  # noqa: PLR0917 - typer reads options from parameters
 
 @keys.command("list")
 def list_keys(as_json: Json = False) -> None:  # noqa: FBT002
-    """Example: issuer keys list"""
-    from issuer.custody.service import keys as found
+    """Example: issuer keys list
+
+    Every key in the order of making: whether it is enrolled, and where it lives.
+    """
+    from issuer.custody.making import keys as found
 
     rows = found(_office())
-    lines = [f"{row['kid']}  {'enrolled' if row['enrolled'] else 'waiting'}" for row in rows]
+    lines = [
+        f"{row['kid']}  {'enrolled' if row['enrolled'] else 'waiting '}  {row['uri'] or 'keystore'}"
+        for row in rows
+    ]
     emit({"keys": rows}, as_json=as_json, text="\n".join(lines) or "No keys yet.")
 
 

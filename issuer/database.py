@@ -1,6 +1,7 @@
 """The issuer's own database: keys by name, blocks of status indices, what was sealed and done.
 
-No claim of any person is stored here. How it is opened and migrated: `talentseal.service.database`.
+Claims of a person stand here only while a certificate is being prepared; they are erased when it is
+sealed or given up. How it is opened and migrated: `talentseal.service.database`.
 """
 
 from collections.abc import Iterator
@@ -11,6 +12,7 @@ from sqlalchemy import (
     Column,
     Connection,
     Engine,
+    Index,
     MetaData,
     String,
     Table,
@@ -19,9 +21,10 @@ from sqlalchemy import (
 
 from talentseal.errors import UsageError
 from talentseal.service.database import Schema, connect, read_only
+from talentseal.service.idempotency import idempotency_table
 from talentseal.service.migrations import NUMBER
 
-REVISION = "0002"  # the newest of issuer/migrations/versions
+REVISION = "0003"  # the newest of issuer/migrations/versions
 SCHEMA = Schema("issuer", Path(__file__).parent / "migrations", REVISION)
 metadata = MetaData()
 
@@ -58,6 +61,8 @@ certificate = Table(
     Column("sealed_at", NUMBER, nullable=False),  # the exact second, which no credential tells
     Column("expires_at", NUMBER, nullable=False),
     Column("state", String, nullable=False),  # valid, suspended, revoked
+    Column("version", NUMBER, nullable=False, server_default="1"),  # of its state
+    Index("certificate_by_time", "sealed_at", "id"),
 )
 form = Table(
     "form",
@@ -68,6 +73,7 @@ form = Table(
     Column("idx", NUMBER, nullable=False),
     Column("sha256", String, nullable=False),  # hex, of the sealed bytes
     UniqueConstraint("uri", "idx"),
+    Index("form_by_certificate", "certificate"),
 )
 outbox = Table(
     "outbox",
@@ -75,17 +81,71 @@ outbox = Table(
     Column("seq", NUMBER, primary_key=True),
     Column("jti", String, nullable=False, unique=True),
     Column("order_jws", String, nullable=False),
+    Column("made_at", NUMBER),  # not known of orders of older versions
     Column("delivered_at", NUMBER),
+    Index("outbox_waiting", "delivered_at"),
 )
-audit = Table(
+audit = Table(  # insert-only, each row sealed to the one before: issuer/audit/trail.py
     "audit",
     metadata,
-    Column("number", NUMBER, primary_key=True),
-    Column("act", String, nullable=False),
-    Column("certificate", String),
-    Column("reason", String),
+    Column("number", NUMBER, primary_key=True, autoincrement=False),
     Column("at", NUMBER, nullable=False),
+    Column("act", String, nullable=False),
+    Column("actor", String, nullable=False),  # id of an officer, or `operator`: the command line
+    Column("certificate", String),
+    Column("issuance", String),
+    Column("reason", String),
+    Column("count", NUMBER),  # of certificates, where one act makes many
+    Column("previous", String(64), nullable=False),
+    Column("digest", String(64), nullable=False),
 )
+officer = Table(
+    "officer",
+    metadata,
+    Column("id", String, primary_key=True),
+    Column("name", String, nullable=False, unique=True),
+    Column("roles", String, nullable=False),  # JSON list
+    Column("token_sha256", String(64), nullable=False, unique=True),
+    Column("created_at", NUMBER, nullable=False),
+    Column("ended_at", NUMBER),
+)
+issuance = Table(
+    "issuance",
+    metadata,
+    Column("id", String, primary_key=True),  # 128 random bits
+    Column("type", String, nullable=False),
+    Column("claims", String),  # JSON; erased when sealed or ended
+    Column("territory", String, nullable=False),  # JSON list
+    Column("languages", String, nullable=False),  # JSON list, best first
+    Column("state", String, nullable=False),  # prepared, approved, offered, issued, withdrawn
+    Column("prepared_by", String, nullable=False),
+    Column("approved_by", String),
+    Column("version", NUMBER, nullable=False),
+    Column("created_at", NUMBER, nullable=False),
+    Column("ends_at", NUMBER, nullable=False),  # given up then, if nobody has sealed it
+    Column("certificate", String),
+    Index("issuance_by_time", "created_at", "id"),
+    Index("issuance_by_end", "state", "ends_at"),
+)
+bulk_job = Table(
+    "bulk_job",
+    metadata,
+    Column("id", String, primary_key=True),  # digest of file, type and options
+    Column("type", String, nullable=False),
+    Column("rows", NUMBER, nullable=False),
+    Column("chunk_rows", NUMBER, nullable=False),
+    Column("done", NUMBER, nullable=False),  # chunks on record: where to resume
+    Column("created_at", NUMBER, nullable=False),
+    Column("ended_at", NUMBER),
+)
+bulk_chunk = Table(
+    "bulk_chunk",
+    metadata,
+    Column("job", String, primary_key=True),
+    Column("number", NUMBER, primary_key=True),
+    Column("sha256", String(64), nullable=False),  # of the file that holds what was sealed
+)
+idempotency = idempotency_table(metadata)
 
 
 def open_database(url: str) -> Engine:

@@ -1,27 +1,33 @@
 """One issuer: its places, its database, its keys and its trust data, opened when asked for."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
 
 from sqlalchemy import Connection, Engine, insert, select
 
 from issuer.database import (
     SCHEMA,
-    audit,
     key,
     open_database,
     profile,
     reading,
 )
 from talentseal.bundle import Bundle
-from talentseal.commandline import base_home, key_passphrase, keys_folder, role_home, setting
+from talentseal.commandline import (
+    base_home,
+    device_settings,
+    key_passphrase,
+    keys_folder,
+    role_home,
+    setting,
+)
 from talentseal.encoding import parse_json
-from talentseal.errors import UsageError
+from talentseal.errors import UnavailableError, UsageError
 from talentseal.files import make_private_folder
-from talentseal.keystore import Keystore
+from talentseal.keys import Signer
+from talentseal.keystore import Keystore, open_signer
 from talentseal.service.database import connect
 from talentseal.trustdb import open_bundle
 
@@ -57,11 +63,54 @@ class Office:
 
     @cached_property
     def keystore(self) -> Keystore:
-        return Keystore.open(keys_folder(ROLE), key_passphrase(ROLE))
+        return Keystore.open(keys_folder(ROLE), self._passphrase())
+
+    def signer(self, kid: str) -> Signer:
+        """The key of that name, ready to sign: a device that was lost is opened again first.
+
+        Raises UsageError, UnavailableError.
+        """
+        uri = self._place(kid)
+        if uri is None:
+            return self._loaded(kid)
+        signer = open_signer(uri, passphrase=self._passphrase, device=device_settings())
+        if signer.public.kid != kid:
+            raise UnavailableError(
+                "the signing device holds another key than the one recorded here",
+                hint="See: issuer keys list",
+            )
+        return signer
+
+    def _loaded(self, kid: str) -> Signer:
+        if kid not in self._signers:
+            self._signers[kid] = self.keystore.load(kid)
+        return self._signers[kid]
+
+    def _place(self, kid: str) -> str | None:
+        """The URI of a key in a device. Asked of the database once: a key never moves."""
+        if kid not in self._places:
+            with reading(self.engine) as db:
+                self._places.update({row.kid: row.uri for row in db.execute(select(key))})
+        return self._places.get(kid)
+
+    @cached_property
+    def _signers(self) -> dict[str, Signer]:
+        return {}
+
+    @cached_property
+    def _places(self) -> dict[str, str | None]:
+        return {}
+
+    def _passphrase(self) -> bytes:
+        return key_passphrase(ROLE)
 
     @cached_property
     def bundle(self) -> Bundle:
         return open_bundle(self.trust)
+
+    def renew(self) -> None:
+        """Read the trust data afresh when it is next asked for."""
+        self.__dict__.pop("bundle", None)
 
     @property
     def trust(self) -> Path:
@@ -83,17 +132,17 @@ class Office:
 
     def find_profile(self, name: str) -> str | None:
         with reading(self.engine) as db:
-            return db.execute(select(profile.c.value).where(profile.c.name == name)).scalar()
+            return find_fact(db, name)
 
     def profile(self, name: str) -> str:
         """A fact about this issuer. Raises UsageError before it is enrolled."""
-        value = self.find_profile(name)
-        if value is None:
-            raise UsageError(
-                "this issuer is not set up yet",
-                hint="Run `issuer keys new`, have the registry answer, then `issuer enrol FILE`.",
-            )
-        return value
+        with reading(self.engine) as db:
+            return fact(db, name)
+
+    def standing(self) -> "Standing":
+        """Who seals here, and with which keys. Raises UsageError before enrolment."""
+        with reading(self.engine) as db:
+            return standing_in(db)
 
     def signing_keys(self) -> list[tuple[str, list[str]]]:
         """Every enrolled key, newest first: its identifier and its certificate chain.
@@ -101,22 +150,52 @@ class Office:
         Raises UsageError where there is none.
         """
         with reading(self.engine) as db:
-            rows = db.execute(
-                select(key.c.kid, key.c.x5c)
-                .where(key.c.x5c.is_not(None))
-                .order_by(key.c.created_at.desc(), key.c.kid)
-            ).all()
-        if not rows:
-            raise UsageError("no key of this issuer is enrolled", hint="Run: issuer enrol FILE")
-        return [(row.kid, parse_json(row.x5c.encode(), top=list)) for row in rows]
+            return signing_keys_in(db)
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """Who seals here.
+
+    iss   entity id
+    keys  enrolled keys, newest first: identifier and certificate chain
+    """
+
+    iss: str
+    keys: Sequence[tuple[str, list[str]]]
+
+
+def standing_in(db: Connection) -> Standing:
+    """The same within a transaction. Raises UsageError before enrolment."""
+    return Standing(fact(db, "entity_id"), signing_keys_in(db))
+
+
+def find_fact(db: Connection, name: str) -> str | None:
+    return db.execute(select(profile.c.value).where(profile.c.name == name)).scalar()
+
+
+def fact(db: Connection, name: str) -> str:
+    value = find_fact(db, name)
+    if value is None:
+        raise UsageError(
+            "this issuer is not set up yet",
+            hint="Run `issuer keys new`, have the registry answer, then `issuer enrol FILE`.",
+        )
+    return value
+
+
+def signing_keys_in(db: Connection) -> list[tuple[str, list[str]]]:
+    rows = db.execute(
+        select(key.c.kid, key.c.x5c)
+        .where(key.c.x5c.is_not(None))
+        .order_by(key.c.created_at.desc(), key.c.kid)
+    ).all()
+    if not rows:
+        raise UsageError("no key of this issuer is enrolled", hint="Run: issuer enrol FILE")
+    return [(row.kid, parse_json(row.x5c.encode(), top=list)) for row in rows]
 
 
 def set_profile(db: Connection, facts: Mapping[str, str]) -> None:
     for name, value in facts.items():
         db.execute(profile.delete().where(profile.c.name == name))
         db.execute(insert(profile).values(name=name, value=value))
-
-
-def note(db: Connection, act: str, *, at: int, **facts: Any) -> None:
-    """One line of the audit trail, in the transaction of the act itself."""
-    db.execute(insert(audit).values(act=act, at=at, **facts))

@@ -1,6 +1,6 @@
-"""Keys and enrolment: a key asks to be listed, and the registry's answer is taken in."""
+"""Enrolment: the registry's answer about a key is taken in, with the trust data it pins."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from datetime import datetime
 from hashlib import sha256
 from pathlib import Path
@@ -8,62 +8,19 @@ from pathlib import Path
 from pydantic import ValidationError
 from sqlalchemy import Connection, insert, select, update
 
-from issuer.database import key, reading, status_block, transaction
-from issuer.office import ROLE, Office, note, set_profile
-from schemas.registry import ENROLMENT_REQUEST_TYP, Enrolment, EnrolmentRequest
+from issuer.audit.trail import note
+from issuer.custody.making import keys
+from issuer.database import key, status_block, transaction
+from issuer.office import Office, set_profile
+from schemas.registry import Enrolment
 from talentseal.artefacts import file_code
-from talentseal.commandline import key_passphrase, keys_folder, make_dev_passphrase
 from talentseal.encoding import MAX_METADATA_BYTES, dump_json, parse_json, to_seconds
-from talentseal.errors import InputError, RefusedError, UsageError
+from talentseal.errors import InputError, RefusedError
 from talentseal.files import read_bounded
-from talentseal.jose import sign_jws
-from talentseal.keystore import KEYSTORE_FILE, Keystore
-from talentseal.statements import is_entity_id
 from talentseal.sync import Change, Pin, open_source, synchronise
 
 MAX_ENROLMENT_BYTES = 16 * 1024 * 1024  # sixteen blocks of the greatest size
 MAX_ENROLMENT_MEMBERS = 1_100_000
-
-
-def new_key(
-    office: Office, *, entity_id: str, names: Mapping[str, str], alg: str, dev: bool, now: datetime
-) -> str:
-    """Make a key and return the signed request to list it. Raises UsageError, InputError."""
-    _check_body(office, entity_id, names)
-    signer = _keystore(dev=dev).new(alg, now=now)
-    at = to_seconds(now)
-    request = EnrolmentRequest(iss=entity_id, iat=at, jwk=signer.public.jwk, names=dict(names))
-    with transaction(office.engine) as db:
-        db.execute(insert(key).values(kid=signer.public.kid, created_at=at))
-        set_profile(db, {"entity_id": entity_id})
-        note(db, "key-made", at=at)
-    header = {"typ": ENROLMENT_REQUEST_TYP, "kid": signer.public.kid}
-    return sign_jws(dump_json(request.model_dump()), header, signer)
-
-
-def _check_body(office: Office, entity_id: str, names: Mapping[str, str]) -> None:
-    if not is_entity_id(entity_id):
-        raise UsageError("the entity id is an https URL", hint="Such as https://titles.sz.example")
-    known = office.find_profile("entity_id")
-    if known not in (None, entity_id):
-        raise UsageError(f"this issuer is {known}", hint="Another body needs a home of its own.")
-    if not names.get("en") or not all(names.values()):
-        raise UsageError("a name in English is needed", hint='Such as --name en="Title Bureau"')
-
-
-def _keystore(*, dev: bool) -> Keystore:
-    """The keystore of this home, made when the first key is. Raises UsageError."""
-    passphrase = make_dev_passphrase(ROLE) if dev else key_passphrase(ROLE)
-    folder = keys_folder(ROLE)
-    if (folder / KEYSTORE_FILE).exists():
-        return Keystore.open(folder, passphrase)
-    return Keystore.create(folder, passphrase, dev=dev)
-
-
-def keys(office: Office) -> list[dict[str, object]]:
-    with reading(office.engine) as db:
-        rows = db.execute(select(key).order_by(key.c.created_at)).all()
-    return [{"kid": r.kid, "created_at": r.created_at, "enrolled": r.x5c is not None} for r in rows]
 
 
 def enrol(office: Office, path: Path, *, source: str, now: datetime) -> Sequence[Change]:

@@ -4,14 +4,15 @@ Status indices are taken in a transaction of their own, before anything is seale
 then, an index once taken is never taken again.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
+from itertools import islice
 from typing import Any, NamedTuple
 
-from sqlalchemy import Connection, Engine, Row, insert, select, update
+from sqlalchemy import Connection, Engine, Row, func, insert, select, update
 
+from issuer.audit.trail import OPERATOR, note
 from issuer.database import certificate, form, reading, status_block, transaction
 from issuer.issuance.models import Place
-from issuer.office import note
 from talentseal.bundle import Bundle
 from talentseal.encoding import parse_json
 from talentseal.errors import UnavailableError
@@ -22,31 +23,49 @@ MAX_BLOCK_INDICES = 65_536
 
 
 class Record(NamedTuple):
-    """One certificate for the books. `digests`: form -> SHA-256 (hex) of its bytes."""
+    """One certificate for the books. `copies`: form, place, SHA-256 (hex) of the bytes of each."""
 
     number: str
     type_id: str
     kid: str
     sealed_at: int
     expires_at: int
-    places: Mapping[str, Place]
-    digests: Mapping[str, str]
+    copies: Sequence[tuple[str, Place, str]]
 
 
 def usable_list(engine: Engine, bundle: Bundle) -> str:
     """URI of a status list that is public and has room. Raises UnavailableError."""
     with reading(engine) as db:
-        return _usable_blocks(db, bundle)[0][1].uri
+        return usable_list_in(db, bundle)
+
+
+def usable_list_in(db: Connection, bundle: Bundle) -> str:
+    return _usable_blocks(db, bundle)[0][1].uri
 
 
 def take_indices(engine: Engine, bundle: Bundle, forms: Sequence[str]) -> dict[str, Place]:
     """One index for each form, for good. Raises UnavailableError `STATUS_LIST_UNPUBLISHED`."""
     with transaction(engine) as db:
-        free = _free_indices(db, bundle)
-        places = dict(zip(forms, free, strict=False))
-        if len(places) < len(forms):
-            raise _no_room()
+        return dict(zip(forms, take_in(db, bundle, len(forms)), strict=True))
+
+
+def take_in(db: Connection, bundle: Bundle, count: int) -> list[Place]:
+    """So many indices, which stand or fall with the transaction.
+
+    Raises UnavailableError `STATUS_LIST_UNPUBLISHED`.
+    """
+    free = _free_indices(db, bundle)
+    places = list(islice(free, count))
+    if len(places) < count:
+        raise _no_room()
     return places
+
+
+def room(db: Connection) -> int:
+    """How many status indices are left, in lists published or not."""
+    column = status_block.c
+    left: int | None = db.execute(select(func.sum(column.size - column.used))).scalar()
+    return int(left or 0)
 
 
 def _free_indices(db: Connection, bundle: Bundle) -> Iterator[Place]:
@@ -104,25 +123,29 @@ def _no_room() -> UnavailableError:
 
 def add(engine: Engine, record: Record) -> None:
     """Put a sealed certificate on record before anybody gets it."""
-    number = record.number
     with transaction(engine) as db:
-        db.execute(
-            insert(certificate).values(
-                id=number,
-                type=record.type_id,
-                kid=record.kid,
-                sealed_at=record.sealed_at,
-                expires_at=record.expires_at,
-                state="valid",
-            )
+        add_in(db, record)
+
+
+def add_in(db: Connection, record: Record, *, actor: str = OPERATOR, **facts: Any) -> None:
+    """The same within a transaction, with its line of the audit trail."""
+    number = record.number
+    db.execute(
+        insert(certificate).values(
+            id=number,
+            type=record.type_id,
+            kid=record.kid,
+            sealed_at=record.sealed_at,
+            expires_at=record.expires_at,
+            state="valid",
         )
-        rows = [
-            {"certificate": number, "form": name, "uri": uri, "idx": idx,
-             "sha256": record.digests[name]}
-            for name, (uri, idx) in record.places.items()
-        ]  # fmt: skip
-        db.execute(insert(form), rows)
-        note(db, "sealed", at=record.sealed_at, certificate=number)
+    )
+    rows = [
+        {"certificate": number, "form": name, "uri": uri, "idx": idx, "sha256": digest}
+        for name, (uri, idx), digest in record.copies
+    ]
+    db.execute(insert(form), rows)
+    note(db, "sealed", at=record.sealed_at, actor=actor, certificate=number, **facts)
 
 
 def listed(engine: Engine) -> list[dict[str, Any]]:

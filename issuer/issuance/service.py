@@ -16,7 +16,7 @@ from issuer.issuance.judging import check_draft, check_sealed
 from issuer.issuance.models import Issued, Order, Plan, Sealed
 from issuer.issuance.repository import Record
 from issuer.issuance.sealing import Random, draft, seal
-from issuer.office import Office
+from issuer.office import Office, Standing
 from schemas.credentials import validate_claims, validity_of
 from schemas.types import TYPE_IDS, vct_of
 from talentseal.bundle import Bundle, ListedKey
@@ -36,19 +36,17 @@ def issue(office: Office, order: Order, *, now: datetime, random: Random = os.ur
     give; UnavailableError `STATUS_LIST_UNPUBLISHED`; UsageError.
     """
     check_claims(order)
-    keys, bundle = office.signing_keys(), office.bundle
+    standing, bundle = office.standing(), office.bundle
     uri = repository.usable_list(office.engine, bundle)
-    plan, kid = _settled(office, order, keys, uri, now=now, random=random)
-    signer = office.keystore.load(kid)
+    plan, kid = settled(bundle, order, standing, uri, now=now, random=random)
+    signer = office.signer(kid)
     places = repository.take_indices(office.engine, bundle, order.forms)
     sealed = seal(plan, places, signer, random=random)
     check_sealed(sealed, bundle, now=now)
     number = new_number(random)
+    copies = [(name, places[name], digest) for name, digest in digests(order, sealed).items()]
     repository.add(
-        office.engine,
-        Record(
-            number, order.type_id, kid, to_seconds(now), plan.exp, places, _digests(order, sealed)
-        ),
+        office.engine, Record(number, order.type_id, kid, to_seconds(now), plan.exp, copies)
     )
     return Issued(number, order, sealed, plan.one_language)
 
@@ -71,26 +69,29 @@ def check_claims(order: Order) -> None:
     raise refusal
 
 
-def _settled(
-    office: Office,
+def settled(
+    bundle: Bundle,
     order: Order,
-    keys: Sequence[tuple[str, list[str]]],
+    standing: Standing,
     uri: str,
     *,
     now: datetime,
-    random: Random,
+    random: Random = os.urandom,
 ) -> tuple[Plan, str]:
-    """The plan and the newest key with which a verifier would take it."""
+    """The plan and the newest key with which a verifier would take it.
+
+    Raises RefusedError with the code that a verifier would give.
+    """
     refusals = []
-    for kid, chain in keys:
-        key = _listed_key(office.bundle, office.entity_id, kid)
+    for kid, chain in standing.keys:
+        key = _listed_key(bundle, standing.iss, kid)
         if isinstance(key, RefusedError):
             refusals.append(key)
             continue
-        settled = _plan(office, order, chain, now)
-        plan, unsigned = draft(settled, uri, key.public, random=random)
+        planned = _plan(bundle, order, standing.iss, chain, now)
+        plan, unsigned = draft(planned, uri, key.public, random=random)
         try:
-            check_draft(unsigned, key, office.bundle, now=now)
+            check_draft(unsigned, key, bundle, now=now)
         except RefusedError as refusal:
             refusals.append(refusal)
         else:
@@ -109,19 +110,19 @@ def _listed_key(bundle: Bundle, iss: str, kid: str) -> ListedKey | RefusedError:
     )
 
 
-def _plan(office: Office, order: Order, chain: Sequence[str], now: datetime) -> Plan:
-    kind = office.bundle.find_type(vct_of(order.type_id))
+def _plan(bundle: Bundle, order: Order, iss: str, chain: Sequence[str], now: datetime) -> Plan:
+    kind = bundle.find_type(vct_of(order.type_id))
     if kind is None:
         raise UsageError("the trust data here does not define this type", hint="Run: issuer sync")
     at = to_seconds(now)
     iat = at - at % HOUR_SECONDS
     begins, ends = validity_of(order.type_id, order.claims, issued_at=from_seconds(iat))
-    limit = _longest_term(office.bundle, office.entity_id, kind.vct, order.territory)
+    limit = _longest_term(bundle, iss, kind.vct, order.territory)
     exp = to_seconds(ends)
     return Plan(
         order=order,
         kind=kind,
-        iss=office.entity_id,
+        iss=iss,
         iat=iat,
         nbf=to_seconds(begins) if begins else None,
         exp=exp if limit is None else min(exp, iat + limit - limit % HOUR_SECONDS),
@@ -140,7 +141,7 @@ def _longest_term(bundle: Bundle, iss: str, vct: str, territory: Sequence[str]) 
     return max(limits) if limits and len(limits) == len(terms) else None
 
 
-def _digests(order: Order, sealed: Sealed) -> dict[str, str]:
+def digests(order: Order, sealed: Sealed) -> dict[str, str]:
     parts = [part for part in (sealed.text and sealed.text.encode(), sealed.code) if part]
     return {
         name: hashlib.sha256(part).hexdigest()

@@ -1,0 +1,1 @@
+"""The issuer's audit trail: who did what to which certificate, without anything about a person."""

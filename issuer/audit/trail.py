@@ -1,0 +1,71 @@
+"""The audit trail: one row an act, in the act's own transaction, each row sealed to the one before.
+
+A row names an act, who did it (the opaque id of an officer, or `operator` for the command line) and
+what it was done to; never a claim, a name or a key. Its digest is SHA-256 over the digest of the
+row before and its own members, so that a row changed, taken out or put in between breaks the chain
+from there on. The database refuses changes by trigger; the chain tells when somebody got past it.
+
+Not promised: that rows cut off at the end are missed. Keep the newest digest elsewhere for that.
+"""
+
+import hashlib
+from collections.abc import Mapping
+from typing import Any
+
+from sqlalchemy import Connection, insert, select
+
+from issuer.database import audit
+from talentseal.encoding import canonical_json
+from talentseal.errors import UnavailableError
+
+OPERATOR = "operator"
+BEGINNING = "0" * 64
+FACTS = ("number", "at", "act", "actor", "certificate", "issuance", "reason", "count")
+_PIECE = 1000
+
+
+def note(db: Connection, act: str, *, at: int, actor: str = OPERATOR, **facts: Any) -> None:
+    """One row, in the transaction of the act itself; a transaction that writes is alone.
+
+    facts  certificate, issuance, reason, count
+    """
+    last = db.execute(
+        select(audit.c.number, audit.c.digest).order_by(audit.c.number.desc()).limit(1)
+    ).one_or_none()
+    number, previous = (last.number + 1, last.digest) if last else (1, BEGINNING)
+    row = {"number": number, "at": at, "act": act, "actor": actor, **facts}
+    digest = digest_of(previous, row)
+    db.execute(insert(audit).values(**row, previous=previous, digest=digest))
+
+
+def digest_of(previous: str, row: Mapping[str, Any]) -> str:
+    """SHA-256 (hex) of a row behind `previous`; members that are absent count as null."""
+    fact = {name: row.get(name) for name in FACTS}
+    return hashlib.sha256(previous.encode() + canonical_json(fact)).hexdigest()
+
+
+def check_chain(db: Connection) -> int:
+    """Recompute every row; how many there are. Raises UnavailableError where one does not fit."""
+    previous, count = BEGINNING, 0
+    wanted = select(audit).order_by(audit.c.number).execution_options(yield_per=_PIECE)
+    for found in db.execute(wanted):
+        row = found._asdict()
+        count += 1
+        fits = row["number"] == count and row["previous"] == previous
+        if not fits or row["digest"] != digest_of(previous, row):
+            raise UnavailableError(
+                f"the audit trail was changed at its row {count}",
+                hint="Restore the last good backup and find out who had access.",
+            )
+        previous = row["digest"]
+    return count
+
+
+def listed(
+    db: Connection, filters: Mapping[str, str], *, after: int, limit: int
+) -> list[dict[str, Any]]:
+    """Rows behind a number, in order. `filters`: columns from the caller's allow-list."""
+    query = select(audit).where(audit.c.number > after).order_by(audit.c.number).limit(limit)
+    for name, value in filters.items():
+        query = query.where(audit.c[name] == value)
+    return [row._asdict() for row in db.execute(query)]

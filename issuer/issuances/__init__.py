@@ -1,0 +1,1 @@
+"""Certificates in preparation: prepared by one officer, approved by another, then issued."""

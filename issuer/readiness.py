@@ -1,0 +1,86 @@
+"""Is everything there that issuing needs? Asked by `/readyz`, told in numbers by `/metrics`."""
+
+from collections.abc import Callable, Mapping
+from datetime import datetime
+
+from issuer.database import SCHEMA, reading
+from issuer.issuance.repository import room
+from issuer.office import Office
+from issuer.status.outbox import backlog
+from talentseal.encoding import to_seconds
+from talentseal.errors import TalentsealError, UnavailableError
+from talentseal.policy import MAX_AGE_SECONDS
+from talentseal.service.app import Ready
+from talentseal.service.metrics import Metrics
+
+MAX_WAIT_SECONDS = 3600  # of an order; a revocation that the world does not learn of is a fault
+Clock = Callable[[], datetime]
+
+
+def parts(office: Office, clock: Clock) -> Mapping[str, Ready]:
+    """What readiness asks, by name."""
+    return {
+        "database": lambda: SCHEMA.found(office.engine) and None,
+        "key": lambda: _key(office),
+        "trust": lambda: _trust(office, clock),
+        "outbox": lambda: _outbox(office, clock),
+        "status": lambda: _room(office),
+    }
+
+
+def add_numbers(metrics: Metrics, office: Office, clock: Clock) -> None:
+    metrics.gauge(
+        "trust_age_seconds", "Age of the issuer's own trust data.", lambda: _age(office, clock)
+    )
+    metrics.gauge("orders_waiting", "Orders not delivered yet.", lambda: _waiting(office, clock))
+    metrics.gauge("status_room", "Status indices left.", lambda: _left(office))
+
+
+def _key(office: Office) -> None:
+    """The newest key can be opened, in its file or its device."""
+    office.signer(office.signing_keys()[0][0])
+
+
+def _trust(office: Office, clock: Clock) -> dict[str, int]:
+    held = office.bundle.jurisdictions.get(office.bundle.home)
+    if held is None:
+        raise UnavailableError("no trust data is held")
+    age = to_seconds(clock()) - held.as_of
+    if age > MAX_AGE_SECONDS:
+        raise UnavailableError(f"the trust data is {age} seconds old, more than {MAX_AGE_SECONDS}")
+    return {"age_seconds": age}
+
+
+def _outbox(office: Office, clock: Clock) -> dict[str, int]:
+    waiting, age = backlog(office, now=clock())
+    if age > MAX_WAIT_SECONDS:
+        raise UnavailableError(f"{waiting} orders wait, the oldest for {age} seconds")
+    return {"waiting": waiting, "oldest_seconds": age}
+
+
+def _room(office: Office) -> dict[str, int]:
+    with reading(office.engine) as db:
+        left = room(db)
+    if not left:
+        raise UnavailableError("no status indices are left")
+    return {"left": left}
+
+
+def _age(office: Office, clock: Clock) -> float:
+    held = office.bundle.jurisdictions.get(office.bundle.home)
+    return float("nan") if held is None else to_seconds(clock()) - held.as_of
+
+
+def _waiting(office: Office, clock: Clock) -> float:
+    try:
+        return backlog(office, now=clock())[0]
+    except TalentsealError:
+        return float("nan")
+
+
+def _left(office: Office) -> float:
+    try:
+        with reading(office.engine) as db:
+            return room(db)
+    except TalentsealError:
+        return float("nan")
