@@ -20,7 +20,7 @@ HTTPS_PORT = 443
 _MAX_HOST_CHARS = 253
 # Visible ASCII; no user, no fragment, no backslash, which some readers take for a slash.
 _URL = re.compile(
-    r"(?P<scheme>https?)://(?P<host>[a-z0-9.-]+|\[[0-9a-f:.]+\])(?::(?P<port>[1-9][0-9]{0,4}))?"
+    r"(?P<scheme>https?)://(?P<host>[a-z0-9.-]+|\[[0-9a-f:.]*:[0-9a-f:.]*\])(?::(?P<port>[1-9][0-9]{0,4}))?"
     r"(?P<path>(?:[/?](?:(?![#\\])[!-~])*)?)",
     re.IGNORECASE,
 )

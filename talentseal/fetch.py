@@ -24,7 +24,7 @@ from types import MappingProxyType, TracebackType
 from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn, Self
 from urllib.parse import urlencode, urljoin, urlsplit
 
-from talentseal.addresses import MAX_URL_CHARS, Target, is_loopback, parse_url, refuse
+from talentseal.addresses import Target, is_loopback, parse_url, refuse
 from talentseal.commandline import setting
 from talentseal.encoding import dump_json, gunzip, too_large
 from talentseal.errors import InputError, RefusedError, UnavailableError, UsageError
@@ -247,7 +247,10 @@ class Fetcher:
     def _next_url(self, answer: Answer, asked: _Asked) -> str:
         """Where a redirect leads. Raises RefusedError, InputError."""
         before = self._target(answer.url)
-        location = urljoin(answer.url, answer.headers.get("location", "")[:MAX_URL_CHARS])
+        try:
+            location = urljoin(answer.url, answer.headers.get("location", ""))
+        except ValueError as error:
+            raise InputError("a redirect to what is no address", code="MALFORMED") from error
         after = self._target(location)
         secret = {name.lower() for name in asked.headers} & _SECRETS
         if secret and after[:3] != before[:3]:

@@ -18,6 +18,7 @@ import ssl
 import threading
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -55,10 +56,11 @@ def make_pool(
     )
 
 
+@cache
 def tls_context(ca_file: Path | None) -> ssl.SSLContext:
     """What TLS is verified by: the system's authorities, or those of one file alone.
 
-    Raises UnavailableError where the file cannot be used.
+    Read once in the life of a program. Raises UnavailableError where the file cannot be used.
     """
     if ca_file is None:
         context = httpcore2.default_ssl_context()
@@ -79,7 +81,10 @@ def tls_context(ca_file: Path | None) -> ssl.SSLContext:
 
 def look_up(host: str) -> Sequence[str]:
     """The addresses of a name, by the system's name service. Raises OSError."""
-    found = socket.getaddrinfo(host, None, type=socket.SOCK_STREAM)
+    try:
+        found = socket.getaddrinfo(host, None, type=socket.SOCK_STREAM)
+    except UnicodeError as error:
+        raise OSError("a name that cannot be looked up") from error
     return list(dict.fromkeys(str(entry[4][0]) for entry in found))
 
 
