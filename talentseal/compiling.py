@@ -303,9 +303,8 @@ class _Compiler:
         try:
             delegation = self.open_delegation(grant)
         except InputError as error:
-            return replace(right, fault=error.code, stage=7)
-        return replace(
-            right,
+            return right._replace(fault=error.code, stage=7)
+        return right._replace(
             delegation_jti=delegation.jti,
             delegation_nbf=delegation.nbf,
             delegation_exp=delegation.exp,

@@ -18,7 +18,7 @@ import shutil
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -314,7 +314,7 @@ def _past_ratchets(
             status[name] = old
             if isinstance(new, StatusList):
                 alarms.append("STATUS_ROLLBACK")
-    return replace(part, status=status), alarms
+    return part._replace(status=status), alarms
 
 
 def _is_worse(new: StatusList | str | None, old: StatusList) -> bool:

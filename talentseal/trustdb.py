@@ -12,11 +12,10 @@ import re
 import sqlite3
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any, TypeVar
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
-from talentseal.artefacts import PeerInfo
 from talentseal.bundle import (
     Bundle,
     Event,
@@ -32,6 +31,9 @@ from talentseal.encoding import b64_decode, b64_encode, dump_json, parse_json
 from talentseal.errors import InputError, UnavailableError
 from talentseal.files import read_bounded, write_atomic
 from talentseal.status import StatusList
+
+if TYPE_CHECKING:
+    from talentseal.artefacts import PeerInfo
 
 SCHEMA_VERSION = 1
 CURRENT = "current"
@@ -50,11 +52,11 @@ create table status (
     expires_at integer, ttl integer, sha256 text, data blob, primary key (jurisdiction, uri)
 ) without rowid;
 """
+_EVENTS = frozenset(("events", "delegation_events"))
 Record = TypeVar("Record")
 
 
-@dataclass(frozen=True, slots=True)
-class Ratchet:
+class Ratchet(NamedTuple):
     """What must never go back, kept for every jurisdiction that was ever held.
 
     epoch      of its introduction; 0 for home
@@ -78,8 +80,7 @@ def ratchet_of(part: Part, before: Ratchet | None, epoch: int) -> Ratchet:
     return Ratchet(epoch, version, part.list_sequence, part.negatives, frozenset(stolen))
 
 
-@dataclass(frozen=True, slots=True)
-class Stored:
+class Stored(NamedTuple):
     """Everything that a store is written from.
 
     refused  jurisdiction -> code of the latest update that was refused
@@ -87,14 +88,13 @@ class Stored:
 
     home: str
     parts: Sequence[Part]
-    peers: Sequence[PeerInfo] = ()
-    ratchets: Mapping[str, Ratchet] = field(default_factory=dict)
+    peers: "Sequence[PeerInfo]" = ()
+    ratchets: Mapping[str, Ratchet] = MappingProxyType({})
     clock_mark: int = 0
-    refused: Mapping[str, str] = field(default_factory=dict)
+    refused: Mapping[str, str] = MappingProxyType({})
 
 
-@dataclass(frozen=True, slots=True)
-class Held:
+class Held(NamedTuple):
     """What the set in force knows, for comparison with what is offered."""
 
     parts: Mapping[str, Part]
@@ -182,7 +182,8 @@ def _write_all(db: sqlite3.Connection, stored: Stored) -> None:
     for part in stored.parts:
         _write_part(db, part)
     for peer in stored.peers:
-        _write_row(db, stored.home, "peer", asdict(peer))
+        body = {"jurisdiction": peer.jurisdiction, "namespaces": peer.namespaces}
+        _write_row(db, stored.home, "peer", body)
     for code, ratchet in stored.ratchets.items():
         _write_row(db, code, "ratchet", _ratchet_body(ratchet))
     meta = {
@@ -197,7 +198,7 @@ def _write_all(db: sqlite3.Connection, stored: Stored) -> None:
 
 
 def _ratchet_body(ratchet: Ratchet) -> Mapping[str, Any]:
-    body = asdict(ratchet)
+    body = ratchet._asdict()
     return {**body, "negatives": sorted(ratchet.negatives), "stolen": sorted(ratchet.stolen)}
 
 
@@ -213,7 +214,7 @@ def _connected(path: Path, *, read_only: bool = False) -> Iterator[sqlite3.Conne
 
 def _write_part(db: sqlite3.Connection, part: Part) -> None:
     code = part.jurisdiction.code
-    _write_row(db, code, "jurisdiction", asdict(part.jurisdiction))
+    _write_row(db, code, "jurisdiction", part.jurisdiction._asdict())
     seen = {"negatives": sorted(part.negatives), "list_sequence": part.list_sequence}
     _write_row(db, code, "seen", seen)
     for kind, records in (
@@ -222,11 +223,19 @@ def _write_part(db: sqlite3.Connection, part: Part) -> None:
         ("recognition", part.recognitions),
     ):
         for record in records:
-            _write_row(db, code, kind, asdict(record))
+            _write_row(db, code, kind, _without_events(record))
     for vct, octets in part.types.items():
         _write_row(db, code, "type", {"vct": vct, "octets": b64_encode(octets)})
     for (jurisdiction, uri), held in part.status.items():
         _write_status(db, jurisdiction, uri, held)
+
+
+def _without_events(record: IssuerKey | Right | RecognitionRight) -> Mapping[str, Any]:
+    """A record whose events are spelt out as well, the opposite of `_with_events`."""
+    body = record._asdict()
+    for name in _EVENTS & body.keys():
+        body[name] = [event._asdict() for event in body[name]]
+    return body
 
 
 def _write_row(db: sqlite3.Connection, code: str, kind: str, body: Mapping[str, Any]) -> None:
@@ -298,12 +307,16 @@ class TrustStore:
         """
         with _checked():
             known = parse_json(self.meta["refused"].encode())
-            return combine(
+            peers = self._bodies(self.meta["home"], "peer")
+            tables = combine(
                 self.meta["home"],
                 self._parts(with_status=False),
-                [_record(PeerInfo, body) for body in self._bodies(self.meta["home"], "peer")],
+                (),
                 clock_mark=int(self.meta["clock_mark"]),
                 refused={**known, **(refused or {})},
+            )
+            return tables._replace(
+                known_peers={peer["jurisdiction"]: peer["namespaces"] for peer in peers}
             )
 
     def held(self) -> Held:
@@ -396,7 +409,6 @@ def _record(kind: Callable[..., Record], body: Mapping[str, Any]) -> Record:
 
 
 def _with_events(kind: Callable[..., Record], body: dict[str, Any]) -> Record:
-    for name in ("events", "delegation_events"):
-        if name in body:
-            body[name] = [Event(**event) for event in body[name]]
+    for name in _EVENTS & body.keys():
+        body[name] = [Event(**event) for event in body[name]]
     return kind(**body)

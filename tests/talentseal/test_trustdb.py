@@ -183,7 +183,7 @@ def test_a_damaged_mark_of_refusal_is_nothing_worse(home: Path, data: bytes) -> 
 def test_ratchets_only_tighten(stored: Stored) -> None:
     part: Part = stored.parts[0]
     before = Ratchet(1, 1, 1, frozenset(), frozenset({"old thief"}))
-    stolen = replace(part, keys=[replace(part.keys[0], compromised_at=1), *part.keys[1:]])
+    stolen = part._replace(keys=[part.keys[0]._replace(compromised_at=1), *part.keys[1:]])
     after = ratchet_of(stolen, before, 1)
     assert after.stolen == {"old thief", part.keys[0].kid}
     assert (after.version, after.negatives) == (part.jurisdiction.version, part.negatives)
