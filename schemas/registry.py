@@ -6,10 +6,14 @@ status, each order signed and numbered, so that the registry can apply it once a
 None of these documents says anything about a person.
 """
 
+from typing import Literal
+
 from pydantic import BaseModel, ConfigDict, Field
 
 ENROLMENT_REQUEST_TYP = "enrolment-request+jwt"
 STATUS_ORDER_TYP = "status-order+jwt"
+STATUS_BLOCK_REQUEST_TYP = "status-block-request+jwt"
+MAX_BLOCK = 65_536
 
 Index = int
 
@@ -32,7 +36,19 @@ class StatusBlock(_Document):
 
     block: str = Field(max_length=64, description="identifier of the block")
     uri: str = Field(max_length=2048, description="URI of the status list")
-    indices: list[Index] = Field(max_length=65536)
+    indices: list[Index] = Field(max_length=MAX_BLOCK)
+
+
+class StatusBlockRequest(_Document):
+    """Payload of a JWS of type `status-block-request+jwt`, signed by a listed key of the issuer.
+
+    The answer is a `StatusBlock`; the same `jti` again gets the same block.
+    """
+
+    iss: str = Field(max_length=512)
+    iat: int = Field(ge=0, description="NumericDate of the request, at most a day old")
+    jti: str = Field(min_length=16, max_length=64, description="new for every block")
+    count: int = Field(ge=1, le=MAX_BLOCK, description="how many indices are asked for")
 
 
 class Enrolment(_Document):
@@ -43,6 +59,14 @@ class Enrolment(_Document):
     root_s256: str = Field(description="SHA-256 (hex) of the jurisdiction's first root.json")
     x5c: dict[str, list[str]] = Field(description="kid -> chain, leaf first, anchor left out")
     blocks: list[StatusBlock]
+
+
+class EnrolmentState(_Document):
+    """What became of an enrolment request; the same request posted again asks for it."""
+
+    id: str = Field(max_length=64)
+    state: Literal["waiting", "accepted", "refused"]
+    answer: Enrolment | None = Field(description="where the request was accepted")
 
 
 class StatusChange(_Document):
@@ -59,6 +83,13 @@ class StatusOrder(_Document):
     iat: int = Field(ge=0)
     seq: int = Field(ge=1, description="rises by one with every order of this issuer")
     changes: list[StatusChange] = Field(min_length=1, max_length=10_000)
+
+
+class OrderTaken(_Document):
+    """The registry's answer to an order that it has. `known`: it had it already."""
+
+    state: Literal["applied", "known"]
+    seq: int = Field(ge=1)
 
 
 class VerifierEnrolment(_Document):
