@@ -49,13 +49,15 @@ class InputError(TalentsealError):
 
 
 class ProtocolError(InputError):
-    """A fault in a request of OAuth, OpenID4VCI or OpenID4VP, answered in that protocol's own JSON.
+    """A fault that OAuth, OpenID4VCI or OpenID4VP have a word for, answered in their own JSON.
 
     error  the protocol's word for it, for example `invalid_proof`
     """
 
-    def __init__(self, message: str, *, error: str, code: str = "REQUEST_INVALID") -> None:
-        super().__init__(message, code=code)
+    def __init__(
+        self, message: str, *, error: str, code: str = "REQUEST_INVALID", hint: str = ""
+    ) -> None:
+        super().__init__(message, code=code, hint=hint)
         self.error = error
 
 

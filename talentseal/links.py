@@ -14,6 +14,8 @@ from urllib.parse import SplitResult, parse_qsl, urlencode, urlsplit
 from talentseal.encoding import malformed, too_large
 from talentseal.errors import InputError
 
+OFFER_SCHEMES = frozenset(("openid-credential-offer", "haip-vci"))
+REQUEST_SCHEMES = frozenset(("openid4vp", "haip-vp"))
 MAX_LINK_CHARS = 32 * 1024
 MAX_URL_CHARS = 2048
 MAX_PARAMETERS = 64

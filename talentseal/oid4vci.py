@@ -16,11 +16,10 @@ from talentseal.encoding import MAX_METADATA_BYTES, dump_json, is_time, parse_js
 from talentseal.errors import InputError, ProtocolError
 from talentseal.jose import is_sealed_by, parse_jws, sign_jws
 from talentseal.keys import JOSE_ALGORITHMS, PublicKey, Signer
-from talentseal.links import check_url, make_link, parameters_of, well_known
+from talentseal.links import OFFER_SCHEMES, check_url, make_link, parameters_of, well_known
 from talentseal.shapes import parse_shape, read_shape
 
 SCHEME = "openid-credential-offer"
-SCHEMES = frozenset((SCHEME, "haip-vci"))
 ISSUER_METADATA = "openid-credential-issuer"
 SERVER_METADATA = "oauth-authorization-server"
 PROOF_TYP = "openid4vci-proof+jwt"
@@ -41,12 +40,12 @@ class OfferLink(NamedTuple):
 
 
 def is_offer_link(text: str) -> bool:
-    return text.partition(":")[0].lower() in SCHEMES
+    return text.partition(":")[0].lower() in OFFER_SCHEMES
 
 
 def parse_offer_link(link: str, *, dev: bool = False) -> OfferLink:
     """A link as an issuer shows it; exactly one of the two ways. Raises InputError `MALFORMED`."""
-    parameters = parameters_of(link, SCHEMES)
+    parameters = parameters_of(link, OFFER_SCHEMES)
     value, uri = parameters.get("credential_offer"), parameters.get("credential_offer_uri")
     if (value is None) == (uri is None):
         raise InputError("an offer comes by value or by reference, one of both", code="MALFORMED")

@@ -36,7 +36,7 @@ from talentseal.encoding import (
 from talentseal.errors import InputError, RefusedError
 from talentseal.jose import check_header, is_sealed_by, parse_jws, sign_jws
 from talentseal.keys import Signer
-from talentseal.links import check_url, make_link, parameters_of
+from talentseal.links import REQUEST_SCHEMES, check_url, make_link, parameters_of
 from talentseal.shapes import read_shape
 from talentseal.x509 import leaf_under, parse_x5c
 
@@ -44,7 +44,6 @@ if TYPE_CHECKING:
     from cryptography import x509
 
 SCHEME = "openid4vp"
-SCHEMES = frozenset((SCHEME, "haip-vp"))
 REDIRECT_URI, X509_SAN_DNS, X509_HASH = "redirect_uri", "x509_san_dns", "x509_hash"
 REQUEST_SECONDS = 600
 ACCESS_DENIED = "access_denied"
@@ -230,7 +229,7 @@ def _response(members: Mapping[str, Any], vp_token: Any) -> Response:
 
 def parse_invocation(link: str) -> Invocation:
     """A link as a wallet is called with it. Raises InputError, RefusedError."""
-    parameters = parameters_of(link, SCHEMES)
+    parameters = parameters_of(link, REQUEST_SCHEMES)
     uri, value = parameters.get("request_uri"), parameters.get("request")
     method = parameters.get("request_uri_method", "get")
     if "client_id" not in parameters:

@@ -14,9 +14,10 @@ from talentseal import sdjwt
 from talentseal.encoding import to_seconds
 from talentseal.errors import UsageError
 from talentseal.type_metadata import ENVELOPE
-from wallet_cli.vault import SDJWT, Holding, signer_of
+from wallet_cli.vault import SDJWT, Copy, Holding, signer_of
 
 _MAX_ASKED_CHARS = 2048
+Path = Sequence[str | int | None]
 
 
 class Presentation(NamedTuple):
@@ -25,11 +26,13 @@ class Presentation(NamedTuple):
     text    the presentation, bound to audience and nonce where they were given
     shown   claims that it shows, as they stand in it
     hidden  dotted names of claims that stay
+    kid     key of the copy that it is made from
     """
 
     text: str
     shown: Mapping[str, Any]
     hidden: Sequence[str]
+    kid: str
 
 
 def make_presentation(
@@ -41,6 +44,27 @@ def make_presentation(
     now: datetime,
 ) -> Presentation:
     """Raises UsageError for a name that is not there, or where only a code is held."""
+    copy = _wallet_copy(holding)
+    _check_asked(audience, nonce)
+    made = _present(copy, sdjwt.disclose(copy.credential, names))
+    if audience is None or nonce is None:
+        return made
+    return _bound(made, copy, audience=audience, nonce=nonce, now=now)
+
+
+def make_answer(
+    holding: Holding, paths: Sequence[Path], *, audience: str, nonce: str, now: datetime
+) -> Presentation:
+    """A bound presentation that shows these claims path pointers and no more.
+
+    Raises UsageError for a path that leads nowhere, or where only a code is held.
+    """
+    copy = _wallet_copy(holding)
+    made = _present(copy, sdjwt.disclose_paths(copy.credential, paths))
+    return _bound(made, copy, audience=audience, nonce=nonce, now=now)
+
+
+def _wallet_copy(holding: Holding) -> Copy:
     copy = holding.copy(SDJWT)
     if copy is None:
         raise UsageError(
@@ -48,19 +72,27 @@ def make_presentation(
             code="NOT_FOUND",
             hint="Use `wallet qr`.",
         )
-    _check_asked(audience, nonce)
-    text = sdjwt.disclose(copy.credential, names)
+    return copy
+
+
+def _present(copy: Copy, text: str) -> Presentation:
     shown, all_claims = _own(sdjwt.all_claims(text)), _own(sdjwt.all_claims(copy.credential))
     hidden = [name for name in _paths(all_claims) if name not in set(_paths(shown))]
-    if audience is not None and nonce is not None:
-        text = sdjwt.bind(
-            text,
-            audience=audience,
-            nonce=nonce,
-            issued_at=to_seconds(now),
-            signer=signer_of(copy),
-        )
-    return Presentation(text, shown, [n for n in hidden if n.rpartition(".")[0] not in hidden])
+    outermost = [name for name in hidden if name.rpartition(".")[0] not in hidden]
+    return Presentation(text, shown, outermost, copy.kid)
+
+
+def _bound(
+    made: Presentation, copy: Copy, *, audience: str, nonce: str, now: datetime
+) -> Presentation:
+    text = sdjwt.bind(
+        made.text,
+        audience=audience,
+        nonce=nonce,
+        issued_at=to_seconds(now),
+        signer=signer_of(copy),
+    )
+    return made._replace(text=text)
 
 
 def _check_asked(audience: str | None, nonce: str | None) -> None:

@@ -16,6 +16,7 @@ from talentseal.errors import Exit, UsageError
 if TYPE_CHECKING:
     from talentseal.sync import Change
     from wallet_cli.codes import Made
+    from wallet_cli.obtain import Options
     from wallet_cli.vault import Content, Holding, Vault
 
 app = new_app(
@@ -167,15 +168,64 @@ def key(
 
 @app.command()
 def receive(
-    file: Annotated[Path, typer.Argument(help="What the issuer gave: document, text or picture.")],
+    offer: Annotated[
+        str | None, typer.Argument(help="Offer of an issuer (link, picture), or a file it gave.")
+    ] = None,
     *,
+    tx_code: Annotated[
+        str | None, typer.Option("--tx-code", help="Code that came by another way.")
+    ] = None,
+    copies: Annotated[
+        int, typer.Option("--copies", min=1, max=20, help="Copies, each for one showing.")
+    ] = 1,
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Ask again for what an issuer promised.")
+    ] = False,
+    wait: Annotated[
+        int, typer.Option("--wait", min=0, max=3600, help="Seconds to wait for a promise.")
+    ] = 0,
     yes: Yes = False,
     as_json: Json = False,
 ) -> None:
-    """Example: wallet receive mei.json
+    """Example: wallet receive 'openid-credential-offer://?credential_offer_uri=...'
 
-    Check a certificate, and keep it if it is good, complete and made for a key of this wallet.
+    Receive a certificate from an issuer, or check one in a file, and keep it if it is good,
+    complete and made for a key of this wallet.
     """
+    from talentseal.links import OFFER_SCHEMES
+    from wallet_cli.calling import link_in
+
+    if offer is None and not resume:
+        raise UsageError("name an offer or a file, or ask again with --resume")
+    link = link_in(offer, OFFER_SCHEMES) if offer is not None and not resume else None
+    if offer is not None and link is None and not resume:
+        _receive_file(Path(offer), yes=yes, as_json=as_json)
+        return
+    from wallet_cli.obtain import Options
+
+    options = Options(yes=yes, tx_code=tx_code, copies=copies, wait=wait)
+    _receive_online(link, offer, options, as_json=as_json)
+
+
+def _receive_online(
+    link: str | None, wanted: str | None, options: "Options", *, as_json: bool
+) -> None:
+    """Take what a link offers; without one, ask again for what was promised."""
+    import time
+
+    from wallet_cli.calling import open_wallet
+    from wallet_cli.obtain import Taker, resume, take_offer, taken_document, taken_text
+    from wallet_cli.places import language
+    from wallet_cli.trust import open_trust
+
+    bundle, lang = open_trust(), language()
+    taker = Taker(_open(), bundle, open_wallet(), lang, time.sleep)
+    taken = [take_offer(link, taker, options)] if link else resume(wanted, taker, options)
+    text = taken_text(taken, bundle, now(), lang)
+    emit(taken_document(taken, bundle, now()), as_json=as_json, text=text)
+
+
+def _receive_file(file: Path, *, yes: bool, as_json: bool) -> None:
     from wallet_cli.places import agree, is_attended, language
     from wallet_cli.receive import judge_offer, keep, read_offer
     from wallet_cli.trust import open_trust
@@ -373,7 +423,7 @@ def disclose(
     at = now()
     made = make_presentation(holding, names or (), audience=audience, nonce=nonce, now=at)
     ask_to_leave(made, holding, audience, yes=yes)
-    _record_presentation(vault, holding, audience, names or ())
+    _record_presentation(vault, holding, made.kid, audience, names or ())
     if out is not None:
         write_new(out, f"{made.text}\n".encode())
     document = {
@@ -386,14 +436,49 @@ def disclose(
 
 
 def _record_presentation(
-    vault: "Vault", holding: "Holding", audience: str | None, named: Sequence[str]
+    vault: "Vault", holding: "Holding", kid: str, audience: str | None, named: Sequence[str]
 ) -> None:
     from talentseal.encoding import format_time, to_seconds
     from wallet_cli.vault import Act
 
     with vault.change() as content:
         at = format_time(to_seconds(now()))
+        content.mark_used({kid})
         content.note(Act(at, "disclosed", holding.id, audience or "", list(named)))
+
+
+@app.command()
+def present(
+    request: Annotated[str, typer.Argument(help="Link of a verifier, or a picture of one.")],
+    *,
+    only: Annotated[
+        list[str] | None, typer.Option("--certificate", help="Choose from these ids alone.")
+    ] = None,
+    optional: Annotated[
+        bool, typer.Option("--optional", help="Show also what is asked for without need.")
+    ] = False,
+    anchors: Annotated[
+        Path | None, typer.Option("--anchors", help="PEM file of further authorities.")
+    ] = None,
+    yes: Yes = False,
+    as_json: Json = False,
+) -> None:
+    """Example: wallet present 'openid4vp://?client_id=...&request_uri=...'
+
+    Answer a verifier: see who asks and what would leave, say yes or no, and show that and no more.
+    """
+    from talentseal.links import REQUEST_SCHEMES
+    from wallet_cli.calling import link_in, open_wallet
+    from wallet_cli.places import language
+    from wallet_cli.present import Presenter, Wishes, answer, sent_document, sent_text
+    from wallet_cli.trust import open_trust
+
+    link = link_in(request, REQUEST_SCHEMES)
+    if link is None:
+        raise UsageError("this is no request of a verifier", hint="openid4vp://?client_id=...")
+    presenter = Presenter(_open(), open_trust(), open_wallet(), language(), anchors)
+    sent = answer(link, presenter, Wishes(yes=yes, only=only or (), optional=optional))
+    emit(sent_document(sent), as_json=as_json, text=sent_text(sent))
 
 
 @app.command()

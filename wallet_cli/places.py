@@ -96,3 +96,10 @@ def agree(question: str, *, declined: str) -> None:
     sys.stderr.flush()
     if sys.stdin.readline().strip().lower() not in ("y", "yes"):
         raise RefusedError(declined, code="PRESENTATION_DECLINED", hint="Nothing left this device.")
+
+
+def ask_line(question: str) -> str:
+    """One line typed at the terminal, without white space around it."""
+    sys.stderr.write(question)
+    sys.stderr.flush()
+    return sys.stdin.readline().strip()

@@ -1,0 +1,308 @@
+"""From an offer to certificates in the vault: asked, delivered, judged, and kept or not.
+
+Fresh keys are made for every delivery, one a copy. What arrives is matched to them by the key that
+it names, judged by the one procedure, and stored whole or not at all; the issuer is told which.
+What an issuer promises for later is kept with all that it takes to ask again.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from datetime import datetime
+from typing import Any, NamedTuple
+
+from schemas.openid4vci import CredentialAnswer, TokenAnswer
+from talentseal.bundle import Bundle
+from talentseal.commandline import note
+from talentseal.encoding import format_time, from_seconds
+from talentseal.errors import InputError, ProtocolError, RefusedError, TalentsealError, UsageError
+from talentseal.terminal import escape
+from wallet_cli.ask import ask_offer, refuse_unattended
+from wallet_cli.calling import Wallet
+from wallet_cli.issuance import (
+    Dataset,
+    Plan,
+    ask_again,
+    ask_for,
+    datasets_of,
+    fetch_offer,
+    get_token,
+    make_plan,
+    notify,
+    refresh,
+)
+from wallet_cli.receive import Offer, judge_issued, keep, read_item
+from wallet_cli.vault import SDJWT, Content, Holding, Key, Pending, Vault, signer_of
+from wallet_cli.view import list_document, list_text
+
+ACCEPTED, FAILURE = "credential_accepted", "credential_failure"
+_CODES = "/codes"  # a second identifier under which an issuer offers codes alone
+# Words after which asking again is of no use.
+_FINAL = frozenset(
+    ("invalid_transaction_id", "credential_request_denied", "invalid_token", "invalid_grant")
+)
+
+
+class Options(NamedTuple):
+    """What the command line says.
+
+    wait  seconds for which what is promised for later is waited for
+    """
+
+    yes: bool
+    tx_code: str | None
+    copies: int
+    wait: int
+
+
+class Taker(NamedTuple):
+    """Where things go, and by what they are judged."""
+
+    vault: Vault
+    bundle: Bundle
+    wallet: Wallet
+    lang: str
+    sleep: Callable[[float], None]
+
+
+class Taken(NamedTuple):
+    """What was stored, or what is still to come."""
+
+    holdings: Sequence[Holding]
+    pending: Pending | None
+
+
+# --- a new offer ----------------------------------------------------------------------------------
+
+
+def take_offer(link: str, taker: Taker, options: Options) -> Taken:
+    """Receive what a link offers.
+
+    Raises UsageError, RefusedError, InputError or UnavailableError; nothing is stored then.
+    """
+    refuse_unattended(yes=options.yes, action="an issuer is asked")
+    wallet = taker.wallet
+    plan = make_plan(fetch_offer(link, wallet), wallet)
+    copies = min(options.copies, plan.batch_size)
+    if copies < options.copies:
+        note(f"The issuer makes at most {copies} at once.")
+    tx_code = ask_offer(
+        plan, taker.bundle, copies=copies, tx_code=options.tx_code, yes=options.yes,
+        lang=taker.lang, dev=wallet.dev,
+    )  # fmt: skip
+    token = get_token(plan, tx_code, wallet)
+    datasets = datasets_of(plan, token)
+    keys = _make_keys(taker, [copies if d.wanted.format == SDJWT else 1 for d in datasets])
+    try:
+        pending = _ask_for_all(plan, list(zip(datasets, keys, strict=True)), token, wallet)
+    except TalentsealError:
+        _drop_keys(taker.vault, [key.kid for group in keys for key in group])
+        raise
+    return _settle(pending, taker, options.wait)
+
+
+def _make_keys(taker: Taker, counts: Sequence[int]) -> list[list[Key]]:
+    """Fresh keys, on the disk before anybody hears of them."""
+    made: list[list[Key]] = []
+    with taker.vault.change() as content:
+        for count in counts:
+            kids = [content.new_key(taker.wallet.clock()).kid for _ in range(count)]
+            made.append([key for key in content.keys if key.kid in kids])
+    return made
+
+
+def _drop_keys(vault: Vault, kids: Sequence[str]) -> None:
+    with vault.change() as content:
+        content.drop_keys(kids)
+
+
+def _ask_for_all(
+    plan: Plan, asked: Sequence[tuple[Dataset, Sequence[Key]]], token: TokenAnswer, wallet: Wallet
+) -> Pending:
+    metadata, now = plan.metadata, wallet.clock()
+    kids = [key.kid for _, keys in asked for key in keys]
+    ends = None if token.expires_in is None else now + token.expires_in
+    pending = Pending(
+        id=kids[0][:8], issuer=plan.issuer, asked=format_time(now), again_at=0,
+        token=token.access_token, token_until=ends, refresh_token=token.refresh_token,
+        token_endpoint=plan.token_endpoint,
+        deferred_endpoint=metadata.deferred_credential_endpoint or "",
+        notification_endpoint=metadata.notification_endpoint,
+        notifications=(), waiting=(), arrived=(), kids=kids,
+    )  # fmt: skip
+    for dataset, keys in asked:
+        answer = ask_for(plan, dataset, token.access_token, [signer_of(k) for k in keys], wallet)
+        configuration = dataset.wanted.configuration
+        kind = {"format": configuration.format, "vct": configuration.vct or ""}
+        pending = _with(pending, answer, kind, wallet.clock())
+    if pending.waiting and not pending.deferred_endpoint:
+        raise InputError("the issuer promises for later and says not where", code="MALFORMED")
+    return pending
+
+
+def _with(pending: Pending, answer: CredentialAnswer, kind: Mapping[str, str], now: int) -> Pending:
+    """What is in flight, after one more answer."""
+    if answer.transaction_id is not None and answer.interval is not None:
+        later = {"transaction_id": answer.transaction_id, **kind}
+        again = max(pending.again_at, now + answer.interval)
+        return replace(pending, waiting=[*pending.waiting, later], again_at=again)
+    come = [{**kind, "credential": entry.credential} for entry in answer.credentials or ()]
+    named = [answer.notification_id] if answer.notification_id else []
+    return replace(
+        pending,
+        arrived=[*pending.arrived, *come],
+        notifications=[*pending.notifications, *named],
+    )
+
+
+# --- what was promised ----------------------------------------------------------------------------
+
+
+def resume(wanted: str | None, taker: Taker, options: Options) -> list[Taken]:
+    """Ask again for what issuers promised. Raises UsageError where nothing of the kind is known."""
+    found = [entry for entry in taker.vault.read().pending if entry.id.startswith(wanted or "")]
+    if not found:
+        raise UsageError("nothing is waited for", code="NOT_FOUND", hint="See `wallet receive`.")
+    return [_settle(pending, taker, options.wait) for pending in found]
+
+
+def _settle(pending: Pending, taker: Taker, wait: int) -> Taken:
+    """Wait as long as allowed; store what came, or what is known of what will."""
+    patience = wait
+    while pending.waiting:
+        _save(taker.vault, pending)
+        pause = max(pending.again_at - taker.wallet.clock(), 0)
+        if pause > patience:
+            return Taken((), pending)
+        taker.sleep(pause)
+        patience -= max(pause, 1)
+        pending = _poll(pending, taker)
+    return Taken(_store(pending, taker), None)
+
+
+def _poll(pending: Pending, taker: Taker) -> Pending:
+    """Ask once for every transaction, remembering each answer before the next question."""
+    wallet = taker.wallet
+    try:
+        pending = _refreshed(pending, wallet)
+        waiting = pending.waiting
+        pending = replace(pending, waiting=(), again_at=0)
+        for at, entry in enumerate(waiting):
+            answer = ask_again(
+                pending.deferred_endpoint, entry["transaction_id"], pending.token, wallet
+            )
+            kind = {"format": entry["format"], "vct": entry["vct"]}
+            pending = _with(pending, answer, kind, wallet.clock())
+            _save(taker.vault, replace(pending, waiting=[*pending.waiting, *waiting[at + 1 :]]))
+    except ProtocolError as refusal:
+        if refusal.error in _FINAL:
+            _forget(taker.vault, pending)
+        raise
+    return pending
+
+
+def _refreshed(pending: Pending, wallet: Wallet) -> Pending:
+    """The same with a token that is still good, where the issuer gave the means."""
+    ended = pending.token_until is not None and pending.token_until <= wallet.clock() + 5
+    if not ended or pending.refresh_token is None:
+        return pending
+    token = refresh(pending.token_endpoint, pending.refresh_token, wallet)
+    return replace(
+        pending,
+        token=token.access_token,
+        token_until=None if token.expires_in is None else wallet.clock() + token.expires_in,
+        refresh_token=token.refresh_token or pending.refresh_token,
+    )
+
+
+def _save(vault: Vault, pending: Pending) -> None:
+    with vault.change() as content:
+        others = [entry for entry in content.pending if entry.id != pending.id]
+        content.pending = [*others, pending]
+
+
+def _forget(vault: Vault, pending: Pending) -> None:
+    """Nothing stays of a delivery: neither its keys nor what was promised."""
+    with vault.change() as content:
+        _end(content, pending)
+
+
+def _end(content: Content, pending: Pending) -> None:
+    content.drop_keys(pending.kids)
+    content.pending = [entry for entry in content.pending if entry.id != pending.id]
+
+
+# --- judging and keeping --------------------------------------------------------------------------
+
+
+def _store(pending: Pending, taker: Taker) -> list[Holding]:
+    """Judge everything, store it, tell the issuer. Raises InputError, RefusedError."""
+    try:
+        judged = _judge(pending, taker)
+        with taker.vault.change() as content:
+            for offer, holding in judged:
+                keep(content, offer, holding)
+            _end(content, pending)
+    except (InputError, RefusedError) as error:
+        _forget(taker.vault, pending)
+        _tell(pending, FAILURE, taker.wallet)
+        if not error.hint:
+            error.hint = "Nothing was stored. Ask the issuer what went wrong."
+        raise
+    _tell(pending, ACCEPTED, taker.wallet)
+    return [holding for _, holding in judged]
+
+
+def _judge(pending: Pending, taker: Taker) -> list[tuple[Offer, Holding]]:
+    now = from_seconds(taker.wallet.clock())
+    held = taker.vault.read()
+    ours = [key for key in held.keys if key.kid in pending.kids]
+    return judge_issued(
+        [read_item(entry) for entry in pending.arrived],
+        [entry["vct"] or None for entry in pending.arrived],
+        _sealed_by(pending.issuer),
+        Content(keys=ours, holdings=held.holdings),
+        taker.bundle,
+        now=now,
+        lang=taker.lang,
+    )
+
+
+def _sealed_by(issuer: str) -> str | None:
+    """The body that must have sealed what this issuer delivers; in development it may differ."""
+    return issuer.removesuffix(_CODES) if issuer.startswith("https://") else None
+
+
+def _tell(pending: Pending, event: str, wallet: Wallet) -> None:
+    notify(pending.notification_endpoint, pending.notifications, event, pending.token, wallet)
+
+
+# --- what is said about it ------------------------------------------------------------------------
+
+
+def taken_document(taken: Sequence[Taken], bundle: Bundle, now: datetime) -> dict[str, Any]:
+    """`wallet receive --json` of an offer: what was stored, and what is waited for."""
+    return {
+        "received": [list_document(held, bundle, now) for one in taken for held in one.holdings],
+        "waiting": [
+            {"id": one.pending.id, "issuer": one.pending.issuer, "again_at": one.pending.again_at}
+            for one in taken
+            if one.pending is not None
+        ],
+    }
+
+
+def taken_text(taken: Sequence[Taken], bundle: Bundle, now: datetime, lang: str) -> str:
+    texts = []
+    for one in taken:
+        texts += [f"Received.\n{list_text(held, bundle, now, lang)}" for held in one.holdings]
+        if one.pending is not None:
+            texts.append(_pending_text(one.pending))
+    return "\n".join(texts)
+
+
+def _pending_text(pending: Pending) -> str:
+    again = format_time(pending.again_at)
+    return (
+        f"{escape(pending.issuer)} will deliver later. Ask again after {again}:\n"
+        f"  wallet receive --resume {pending.id}"
+    )
