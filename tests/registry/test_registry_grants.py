@@ -11,6 +11,7 @@ from talentseal.commandline import now
 from talentseal.compiling import compile_part
 from talentseal.encoding import format_time, to_seconds
 from talentseal.errors import Exit
+from talentseal.keys import new_signer
 from talentseal.service.database import connect
 from talentseal.statements import floor_hour
 
@@ -50,6 +51,21 @@ def test_a_verifier_finds_the_right_that_was_granted(desk: Desk) -> None:
     (key,) = part.keys
     assert (key.iss, key.outside) == (STATION, False)
     assert key.nbf <= to_seconds(now()) - 3600
+
+
+def test_a_right_is_granted_again_for_every_key_the_issuer_has_now(desk: Desk) -> None:
+    (before,) = compiled(desk).rights
+    signer = new_signer()
+    desk.ask("issuer", "new", "--jurisdiction", SZ, "--request", desk.request(signer))
+    (renewed,) = desk.ask("grant", "renew", "--issuer", STATION)
+    desk.ask("publish")
+    rights = {right.jti: right for right in compiled(desk).rights}
+    after = rights[renewed["jti"]]
+    assert set(after.jkt) == {*before.jkt, signer.public.kid}
+    assert rights.keys() == {before.jti, after.jti}
+    assert before._replace(jti="", jkt=(), nbf=0, exp=0, delegation_jti=None) == after._replace(
+        jti="", jkt=(), nbf=0, exp=0, delegation_jti=None
+    )
 
 
 def test_the_root_delegates_to_itself_once_and_on_demand(desk: Desk) -> None:
