@@ -92,6 +92,8 @@ def _check_public(scheme: str, host: str, port: int, ports: Collection[int]) -> 
         refuse(f"{host} is not called without https")
     if port != HTTPS_PORT and port not in ports:
         refuse(f"port {port} of {host} is not called")
+    if is_literal(host) and not is_public(host):
+        refuse(f"{host} is not on the public internet")
     if "." not in host and ":" not in host:
         refuse(f"{host} is no public name")
 

@@ -168,6 +168,10 @@ class Fetcher:
         asked = self._asked("POST", accept, max_bytes, typed)._replace(content=content)
         return _arrived(self._ask(url, asked))
 
+    def target(self, url: str) -> Target:
+        """Where an address leads, without calling it. Raises InputError, RefusedError."""
+        return parse_url(url, ports=self._ports, loopback=self._dev)
+
     def close(self) -> None:
         """Close the connections that were kept."""
         if "_pool" in self.__dict__:
@@ -197,7 +201,7 @@ class Fetcher:
 
     def _ask(self, url: str, asked: _Asked) -> Answer:
         """One request and its answer, redirects included."""
-        target = self._target(url)
+        target = self.target(url)
         with _explained(target.host):
             status, headers, body = self._exchange(target, asked)
         if status not in _REDIRECTS and not (200 <= status < 300 or 400 <= status < 500):
@@ -241,17 +245,14 @@ class Fetcher:
             keep=self._keep,
         )  # fmt: skip
 
-    def _target(self, url: str) -> Target:
-        return parse_url(url, ports=self._ports, loopback=self._dev)
-
     def _next_url(self, answer: Answer, asked: _Asked) -> str:
         """Where a redirect leads. Raises RefusedError, InputError."""
-        before = self._target(answer.url)
+        before = self.target(answer.url)
         try:
             location = urljoin(answer.url, answer.headers.get("location", ""))
         except ValueError as error:
             raise InputError("a redirect to what is no address", code="MALFORMED") from error
-        after = self._target(location)
+        after = self.target(location)
         secret = {name.lower() for name in asked.headers} & _SECRETS
         if secret and after[:3] != before[:3]:
             refuse(f"{before.host} redirects a token to {after.host}")

@@ -134,13 +134,16 @@ class ZipSource:
 class HttpSource:
     """A registry over the network; its files lie below `/tuf/`, as in a published folder.
 
-    base     its URL, with or without `/tuf`
-    end      moment of the monotonic clock after which no further file is asked for
+    base  its URL, with or without `/tuf`
+    end   moment of the monotonic clock after which no further file is asked for
+
+    Raises InputError or RefusedError where the URL is not one that is called.
     """
 
     def __init__(self, base: str, fetcher: "Fetcher", *, end: float) -> None:
         self.base = base.rstrip("/").removesuffix("/tuf")
         self._fetcher, self._end = fetcher, end
+        fetcher.target(self.base)
 
     def read(self, name: str) -> Iterator[bytes]:
         if not _MEMBER.fullmatch(name) or ".." in name.split("/"):

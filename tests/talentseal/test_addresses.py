@@ -97,6 +97,12 @@ def test_an_address_has_a_length() -> None:
         "https://titles.example:22/",
         "https://localhost/",
         "https://intranet/",
+        "https://127.0.0.1/",
+        "https://10.0.0.1/",
+        "https://169.254.169.254/",
+        "https://[::1]/",
+        "https://[::ffff:127.0.0.1]/",
+        "https://[64:ff9b::a9fe:a9fe]/",
     ],
 )
 def test_some_addresses_are_not_called(url: str) -> None:
