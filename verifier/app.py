@@ -10,7 +10,7 @@ from talentseal.encoding import to_seconds
 from talentseal.service.app import Job, new_app, new_service
 from talentseal.service.auth import Actor, bearer_of
 from verifier.checks.endpoints import BODY_CAPS, checks_router
-from verifier.database import SCHEMA, transaction
+from verifier.database import SCHEMA, reading
 from verifier.operators.service import find_actor
 from verifier.presentations.endpoints import BODY_CAPS as FORM_CAPS
 from verifier.presentations.endpoints import presentations_router, wallet_router
@@ -54,7 +54,7 @@ def create_app(station: Station) -> FastAPI:
 
     def actor(request: Request) -> Actor:
         token = bearer_of(request)
-        with transaction(engine) as db:
+        with reading(engine) as db:
             return find_actor(db, token)
 
     app = new_app("Talentseal verifier", service, jobs=jobs)

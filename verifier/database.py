@@ -7,10 +7,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from sqlalchemy import Boolean, Column, Connection, Engine, Index, Integer, MetaData, String, Table
+from sqlalchemy import Boolean, Column, Connection, Engine, Index, MetaData, String, Table
 
 from talentseal.errors import UsageError
-from talentseal.service.database import Schema, connect
+from talentseal.service.database import Schema, connect, read_only
+from talentseal.service.migrations import NUMBER
 
 REVISION = "0002"  # the newest of verifier/migrations/versions
 SCHEMA = Schema("verifier", Path(__file__).parent / "migrations", REVISION)
@@ -20,8 +21,8 @@ receipt = Table(
     "receipt",
     metadata,
     Column("id", String, primary_key=True),
-    Column("at", Integer, nullable=False),
-    Column("delete_after", Integer, nullable=False),
+    Column("at", NUMBER, nullable=False),
+    Column("delete_after", NUMBER, nullable=False),
     Column("outcome", String, nullable=False),
     Column("codes", String, nullable=False),  # JSON list, in the order of the checks
     Column("vct", String),
@@ -42,8 +43,8 @@ operator = Table(
     Column("name", String, nullable=False, unique=True),
     Column("roles", String, nullable=False),  # JSON list
     Column("token_sha256", String, nullable=False, unique=True),
-    Column("created_at", Integer, nullable=False),
-    Column("ended_at", Integer),
+    Column("created_at", NUMBER, nullable=False),
+    Column("ended_at", NUMBER),
 )
 presentation = Table(
     "presentation",
@@ -59,12 +60,12 @@ presentation = Table(
     Column("request", String, nullable=False),  # JSON: the claims of the request object
     Column("signed", Boolean, nullable=False),
     Column("private_key", String),  # JSON; deleted with the first answer
-    Column("created_at", Integer, nullable=False),
-    Column("expires_at", Integer, nullable=False),
-    Column("answered_at", Integer),
+    Column("created_at", NUMBER, nullable=False),
+    Column("expires_at", NUMBER, nullable=False),
+    Column("answered_at", NUMBER),
     Column("return_sha256", String),  # of the response code that the browser must bring back
     Column("verdicts", String),  # JSON: query id -> verdict; erased with the row
-    Column("delete_after", Integer, nullable=False),
+    Column("delete_after", NUMBER, nullable=False),
     Index("presentation_by_end", "delete_after"),
 )
 
@@ -86,6 +87,19 @@ def open_database(url: str) -> Engine:
 
 @contextmanager
 def transaction(engine: Engine) -> Iterator[Connection]:
-    """All or nothing: commits at the end, rolls back on any error. Raises UnavailableError."""
+    """All or nothing, and alone: commits at the end, rolls back on any error.
+
+    Raises UnavailableError.
+    """
     with SCHEMA.guarded(), engine.begin() as connection:
+        yield connection
+
+
+@contextmanager
+def reading(engine: Engine) -> Iterator[Connection]:
+    """One moment of the database; nothing can be written. Never within `transaction`.
+
+    Raises UnavailableError.
+    """
+    with transaction(read_only(engine)) as connection:
         yield connection

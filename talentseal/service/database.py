@@ -14,6 +14,7 @@ import weakref
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -45,9 +46,11 @@ _POSTGRES_PARAMETERS: Mapping[str, str | int] = {
     "keepalives_interval": 10,
     "keepalives_count": 3,
 }
+# Milliseconds. A migration may take as long as it needs; a writer that hangs lets the others in;
+# what was acknowledged is on a disk.
 _POSTGRES_OPTIONS = (
-    f"-c lock_timeout={BUSY_MILLISECONDS} -c statement_timeout=60000 "
-    "-c idle_in_transaction_session_timeout=60000 -c synchronous_commit=on -c timezone=UTC"
+    "-c statement_timeout=60000 -c idle_in_transaction_session_timeout=60000 "
+    "-c synchronous_commit=on -c timezone=UTC"
 )
 
 
@@ -154,8 +157,16 @@ def _is_gone(error: SQLAlchemyError) -> bool:
 # --- opening --------------------------------------------------------------------------------------
 
 
-def connect(url: str) -> Engine:
+def connect(
+    url: str,
+    *,
+    busy_milliseconds: int = BUSY_MILLISECONDS,
+    pool_wait_seconds: float = POOL_WAIT_SECONDS,
+) -> Engine:
     """An engine for `url`; no connection is made yet. Its transactions write, one at a time.
+
+    busy_milliseconds  how long a writer waits for the one before it
+    pool_wait_seconds  how long a thread waits for a connection
 
     Raises UsageError for a URL that cannot be meant, UnavailableError `NOT_OFFERED` for a kind of
     database that this version or this installation does not know.
@@ -168,9 +179,9 @@ def connect(url: str) -> Engine:
             hint="Signs such as @ : / in a name or a password are written %40 %3A %2F.",
         ) from None  # the error quotes the URL, and with it a password
     if parsed.get_backend_name() == "sqlite":
-        return _sqlite(parsed)
+        return _sqlite(parsed, busy_milliseconds, pool_timeout=pool_wait_seconds)
     if parsed.drivername in _DRIVERS:
-        return _postgres(parsed)
+        return _postgres(parsed, busy_milliseconds, pool_timeout=pool_wait_seconds)
     raise UnavailableError(
         f"databases of the kind {parsed.drivername[:40]} are not part of this version",
         code="NOT_OFFERED",
@@ -178,23 +189,27 @@ def connect(url: str) -> Engine:
     )
 
 
-def _sqlite(url: URL) -> Engine:
+def _sqlite(url: URL, busy_milliseconds: int, *, pool_timeout: float) -> Engine:
     if url.database in (None, "", ":memory:"):
         raise UsageError("a database in memory keeps nothing", hint="Use sqlite:///<path>.")
-    engine = _engine(url, connect_args={"check_same_thread": False})
-    event.listen(engine, "connect", _prepare_sqlite)
+    # A connection wanders between threads with its transactions, and is in one at a time.
+    threads = {"check_same_thread": False}
+    engine = _engine(url, connect_args=threads, pool_timeout=pool_timeout)
+    event.listen(engine, "connect", partial(_prepare_sqlite, busy_milliseconds))
     event.listen(engine, "begin", _begin_sqlite)
     return engine
 
 
-def _postgres(url: URL) -> Engine:
+def _postgres(url: URL, busy_milliseconds: int, *, pool_timeout: float) -> Engine:
     chosen = {name: value for name, value in _POSTGRES_PARAMETERS.items() if name not in url.query}
     own = url.query.get("options", "")
-    options = f"{_POSTGRES_OPTIONS} {own if isinstance(own, str) else ' '.join(own)}"
+    options = f"-c lock_timeout={busy_milliseconds} {_POSTGRES_OPTIONS} "
+    options += own if isinstance(own, str) else " ".join(own)
     try:
         engine = _engine(
             url.set(drivername="postgresql+psycopg"),
             connect_args={**chosen, "options": options.strip()},
+            pool_timeout=pool_timeout,
             pool_pre_ping=True,
             isolation_level="READ COMMITTED",
         )
@@ -213,7 +228,6 @@ def _engine(url: URL, **options: Any) -> Engine:
         url,
         pool_size=POOL_SIZE,
         max_overflow=MAX_OVERFLOW,
-        pool_timeout=POOL_WAIT_SECONDS,
         pool_recycle=RECYCLE_SECONDS,
         hide_parameters=True,  # no value of a row in any error
         **options,
@@ -264,10 +278,10 @@ def _is_read_only(connection: Connection) -> bool:
     return bool(connection.get_execution_options().get(_READ_ONLY))
 
 
-def _prepare_sqlite(connection: Any, _record: object) -> None:
+def _prepare_sqlite(busy_milliseconds: int, connection: Any, _record: object) -> None:
     connection.isolation_level = None  # transactions begin where we say
     for pragma in (
-        f"busy_timeout={BUSY_MILLISECONDS}",
+        f"busy_timeout={busy_milliseconds}",
         "journal_mode=WAL",
         "synchronous=FULL",
         "foreign_keys=ON",

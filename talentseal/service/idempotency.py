@@ -20,7 +20,6 @@ from fastapi import Request, Response
 from sqlalchemy import (
     Column,
     Connection,
-    Integer,
     LargeBinary,
     MetaData,
     String,
@@ -34,6 +33,7 @@ from sqlalchemy.orm import Session
 
 from talentseal.encoding import dump_json
 from talentseal.errors import RefusedError, UsageError
+from talentseal.service.migrations import NUMBER
 
 KEEP_SECONDS = 24 * 3600
 _KEY = re.compile(r"[A-Za-z0-9._~-]{16,64}")
@@ -46,9 +46,9 @@ def idempotency_table(metadata: MetaData) -> Table:
         metadata,
         Column("call", String(64), primary_key=True),  # SHA-256 of who, where and the key
         Column("body_sha256", String(64), nullable=False),
-        Column("status", Integer, nullable=False),
+        Column("status", NUMBER, nullable=False),
         Column("answer", LargeBinary, nullable=False),
-        Column("kept_at", Integer, nullable=False),
+        Column("kept_at", NUMBER, nullable=False),
     )
 
 

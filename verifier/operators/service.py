@@ -14,7 +14,7 @@ from sqlalchemy import Connection, Engine, insert, select, update
 from talentseal.encoding import dump_json, format_time, parse_json, to_seconds
 from talentseal.errors import RefusedError, UsageError
 from talentseal.service.auth import Actor, check_roles, new_token, token_digest, unauthenticated
-from verifier.database import operator, transaction
+from verifier.database import operator, reading, transaction
 
 ROLES = ("desk", "auditor")
 """`desk` asks for presentations and reads their results, `auditor` reads receipts."""
@@ -59,7 +59,7 @@ def end_operator(engine: Engine, name: str, *, now: datetime) -> None:
 
 
 def operators(engine: Engine) -> list[dict[str, Any]]:
-    with transaction(engine) as db:
+    with reading(engine) as db:
         rows = db.execute(select(operator).order_by(operator.c.name)).all()
     return [
         {

@@ -5,7 +5,7 @@ from typing import Any
 
 from sqlalchemy import Engine, delete, insert, select, update
 
-from verifier.database import presentation, transaction
+from verifier.database import presentation, reading, transaction
 
 
 def add(engine: Engine, row: Mapping[str, Any]) -> None:
@@ -14,7 +14,7 @@ def add(engine: Engine, row: Mapping[str, Any]) -> None:
 
 
 def find(engine: Engine, number: str) -> Any | None:
-    with transaction(engine) as db:
+    with reading(engine) as db:
         return db.execute(select(presentation).where(presentation.c.id == number)).one_or_none()
 
 

@@ -16,7 +16,7 @@ from sqlalchemy import Engine, delete, insert, select, tuple_
 
 from schemas.verdict import Verdict
 from talentseal.encoding import b64url_encode, dump_json, format_time, parse_json
-from verifier.database import receipt, transaction
+from verifier.database import reading, receipt, transaction
 from verifier.station import DAY_SECONDS, Random
 
 MAX_WAITING = 100_000  # a database that is gone for long: the oldest are let go
@@ -101,12 +101,12 @@ def listed(engine: Engine, *, after: str | None, limit: int) -> Sequence[Any]:
         at, _, number = after.partition("/")
         if at.isascii() and at.isdigit() and len(at) < 13:
             query = query.where(tuple_(receipt.c.at, receipt.c.id) < (int(at), number))
-    with transaction(engine) as db:
+    with reading(engine) as db:
         return db.execute(query).all()
 
 
 def find(engine: Engine, number: str) -> Any | None:
-    with transaction(engine) as db:
+    with reading(engine) as db:
         return db.execute(select(receipt).where(receipt.c.id == number)).one_or_none()
 
 

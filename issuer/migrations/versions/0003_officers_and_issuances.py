@@ -46,9 +46,9 @@ def _officers() -> None:
         "idempotency",
         sa.Column("call", sa.String(64), primary_key=True),
         sa.Column("body_sha256", sa.String(64), nullable=False),
-        sa.Column("status", sa.Integer(), nullable=False),
+        sa.Column("status", NUMBER, nullable=False),
         sa.Column("answer", sa.LargeBinary(), nullable=False),
-        sa.Column("kept_at", sa.Integer(), nullable=False),
+        sa.Column("kept_at", NUMBER, nullable=False),
     )
 
 

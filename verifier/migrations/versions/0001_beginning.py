@@ -3,6 +3,8 @@
 import sqlalchemy as sa
 from alembic import op
 
+from talentseal.service.migrations import NUMBER
+
 revision = "0001"
 down_revision = None
 
@@ -11,8 +13,8 @@ def upgrade() -> None:
     op.create_table(
         "receipt",
         sa.Column("id", sa.String(), primary_key=True),
-        sa.Column("at", sa.Integer(), nullable=False),
-        sa.Column("delete_after", sa.Integer(), nullable=False),
+        sa.Column("at", NUMBER, nullable=False),
+        sa.Column("delete_after", NUMBER, nullable=False),
         sa.Column("outcome", sa.String(), nullable=False),
         sa.Column("codes", sa.String(), nullable=False),
         sa.Column("vct", sa.String()),
@@ -32,6 +34,6 @@ def upgrade() -> None:
         sa.Column("name", sa.String(), nullable=False, unique=True),
         sa.Column("roles", sa.String(), nullable=False),
         sa.Column("token_sha256", sa.String(), nullable=False, unique=True),
-        sa.Column("created_at", sa.Integer(), nullable=False),
-        sa.Column("ended_at", sa.Integer()),
+        sa.Column("created_at", NUMBER, nullable=False),
+        sa.Column("ended_at", NUMBER),
     )

@@ -3,6 +3,8 @@
 import sqlalchemy as sa
 from alembic import op
 
+from talentseal.service.migrations import NUMBER
+
 revision = "0002"
 down_revision = "0001"
 
@@ -21,11 +23,11 @@ def upgrade() -> None:
         sa.Column("request", sa.String(), nullable=False),
         sa.Column("signed", sa.Boolean(), nullable=False),
         sa.Column("private_key", sa.String()),
-        sa.Column("created_at", sa.Integer(), nullable=False),
-        sa.Column("expires_at", sa.Integer(), nullable=False),
-        sa.Column("answered_at", sa.Integer()),
+        sa.Column("created_at", NUMBER, nullable=False),
+        sa.Column("expires_at", NUMBER, nullable=False),
+        sa.Column("answered_at", NUMBER),
         sa.Column("return_sha256", sa.String()),
         sa.Column("verdicts", sa.String()),
-        sa.Column("delete_after", sa.Integer(), nullable=False),
+        sa.Column("delete_after", NUMBER, nullable=False),
     )
     op.create_index("presentation_by_end", "presentation", ["delete_after"])

@@ -1,0 +1,165 @@
+"""Every migration of every role, one by one, on both databases, with rows already in the tables."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from alembic import command
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
+from alembic.operations import Operations
+from alembic.script import ScriptDirectory
+from postgres import POSTGRESQL, Cluster, both_databases
+from sqlalchemy import (
+    Boolean,
+    Column,
+    Engine,
+    Integer,
+    LargeBinary,
+    MetaData,
+    Table,
+    insert,
+    inspect,
+    text,
+)
+from sqlalchemy.dialects import postgresql
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.types import JSON
+
+from issuer import database as issuer
+from registry import database as registry
+from registry.tables import metadata as registry_metadata
+from talentseal.service.database import Schema, connect, read_only
+from talentseal.service.migrations import append_only
+from verifier import database as verifier
+
+ROLES = {
+    "issuer": (issuer.SCHEMA, issuer.metadata),
+    "registry": (registry.SCHEMA, registry_metadata),
+    "verifier": (verifier.SCHEMA, verifier.metadata),
+}
+each_role = pytest.mark.parametrize("role", sorted(ROLES))
+
+
+@pytest.fixture
+def engine(tmp_path: Path, its_cluster: Cluster | None) -> Engine:
+    return connect(its_cluster.new() if its_cluster else f"sqlite:///{tmp_path / 'some.db'}")
+
+
+def revisions(schema: Schema) -> list[str]:
+    """From the oldest to the newest."""
+    scripts = ScriptDirectory(str(schema.scripts))
+    return [script.revision for script in scripts.walk_revisions()][::-1]
+
+
+def differences(engine: Engine, metadata: MetaData) -> list[Any]:
+    with read_only(engine).connect() as connection:
+        context = MigrationContext.configure(connection, opts={"compare_type": True})
+        return list(compare_metadata(context, metadata))
+
+
+def value_for(column: Column[Any]) -> Any:
+    """Something for a column that must have a value; the same for all, so that keys agree."""
+    kinds = ((Boolean, False), (Integer, 1), (LargeBinary, b"1"), (JSON, ["1"]))
+    return next((value for kind, value in kinds if isinstance(column.type, kind)), "1")
+
+
+def fill(engine: Engine) -> set[str]:
+    """One row in every table that has none yet; returns the names of all."""
+    with engine.begin() as db:
+        found = MetaData()
+        found.reflect(db)
+        tables = [table for table in found.sorted_tables if table.name != "alembic_version"]
+        for table in tables:
+            if db.execute(table.select().limit(1)).first() is None:
+                db.execute(insert(table).values({c.name: value_for(c) for c in required(table)}))
+    return {table.name for table in tables}
+
+
+def required(table: Table) -> Iterator[Column[Any]]:
+    return (column for column in table.columns if column.primary_key or not column.nullable)
+
+
+@each_role
+@both_databases
+def test_every_migration_meets_the_rows_of_the_one_before(engine: Engine, role: str) -> None:
+    schema, metadata = ROLES[role]
+    filled: set[str] = set()
+    for revision in revisions(schema):
+        command.upgrade(schema.config(engine), revision)
+        assert schema.found(engine) == revision
+        filled = fill(engine)
+    assert differences(engine, metadata) == []
+    assert filled == set(metadata.tables)
+
+
+@each_role
+@both_databases
+def test_an_empty_database_becomes_what_the_program_expects(engine: Engine, role: str) -> None:
+    schema, metadata = ROLES[role]
+    assert schema.found(engine) is None
+    schema.migrate(engine)
+    schema.migrate(engine)
+    assert schema.found(engine) == schema.revision == revisions(schema)[-1]
+    assert differences(engine, metadata) == []
+
+
+@each_role
+def test_every_number_is_wide_enough_for_the_year_2039(role: str) -> None:
+    _, metadata = ROLES[role]
+    dialect = postgresql.dialect()  # type: ignore[no-untyped-call]
+    narrow = [
+        f"{table.name}.{column.name}"
+        for table in metadata.tables.values()
+        for column in table.columns
+        if column.type.compile(dialect) in ("INTEGER", "SMALLINT")
+    ]
+    assert narrow == []
+
+
+@each_role
+@both_databases
+def test_partial_indexes_are_partial_on_both(engine: Engine, role: str, kind: str) -> None:
+    schema, metadata = ROLES[role]
+    schema.migrate(engine)
+    wanted = {
+        index.name
+        for table in metadata.tables.values()
+        for index in table.indexes
+        if any(index.dialect_options[name].get("where") is not None for name in DIALECTS)
+    }
+    with read_only(engine).connect() as connection:
+        inspector = inspect(connection)
+        made = {
+            index["name"]
+            for table in metadata.tables
+            for index in inspector.get_indexes(table)
+            if f"{kind}_where" in index.get("dialect_options", {})
+        }
+    assert made == wanted
+
+
+DIALECTS = ("sqlite", "postgresql")
+
+
+@both_databases
+def test_rows_of_an_append_only_table_are_never_changed(engine: Engine, kind: str) -> None:
+    with engine.begin() as db:
+        db.execute(text("CREATE TABLE said (word VARCHAR PRIMARY KEY)"))
+        operations = Operations(MigrationContext.configure(db))
+        append_only(operations, "said")
+        db.execute(text("CREATE TABLE more (word VARCHAR PRIMARY KEY)"))
+        append_only(operations, "more")
+        db.execute(text("INSERT INTO said VALUES ('yes')"))
+    acts = ["UPDATE said SET word = 'no'", "DELETE FROM said"]
+    for act in [*acts, "TRUNCATE said"] if kind == POSTGRESQL else acts:
+        with pytest.raises(IntegrityError, match="rows of said are never changed"):
+            run(engine, act)
+    with read_only(engine).connect() as connection:
+        assert connection.execute(text("SELECT word FROM said")).scalars().all() == ["yes"]
+
+
+def run(engine: Engine, statement: str) -> None:
+    with engine.begin() as db:
+        db.execute(text(statement))
