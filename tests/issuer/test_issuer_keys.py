@@ -105,8 +105,8 @@ def test_a_damaged_database_is_named_and_left_alone(bureau: Bureau) -> None:
 
 def test_the_help_of_every_command_begins_with_an_example(bureau: Bureau) -> None:
     shutil.rmtree(bureau.home / "issuer")
-    for command in ("keys new", "keys list", "enrol", "sync", "issue", "list", "revoke", "suspend",
-                    "reinstate", "migrate"):  # fmt: skip
+    for command in ("keys new", "keys list", "keys rotate", "enrol", "sync", "issue", "list",
+                    "revoke", "suspend", "reinstate", "migrate"):  # fmt: skip
         ran = bureau.run(*command.split(), "--help")
         assert f"Example: issuer {command}" in " ".join(ran.out.split())
     assert not (bureau.home / "issuer").exists()
