@@ -14,7 +14,7 @@ import json
 import re
 import struct
 import zlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, date, datetime, timedelta
 from functools import cache
 from typing import Any, NamedTuple, NoReturn
@@ -266,57 +266,39 @@ def parse_json(
         raise InputError("not JSON", code="MALFORMED") from error
     if type(value) is not top:
         malformed(f"the top level is not a JSON {'object' if top is dict else 'array'}")
-    # Every member name ends in `":` when no odd space is about, so a count of these can only be
-    # too high. Equality with the names that survived parsing proves that none was a duplicate.
-    if count_names(value) != data.count(b'":') or _has_odd_space(data):
+    # Of two members with one name only one survives parsing. What is written again as it was read
+    # has lost none; a text with spaces or escapes of its own is read by the slow and careful way.
+    if orjson.dumps(value) != data:
         return _parse_json_slowly(data)
+    _check_numbers((value,))
     return value
-
-
-def _has_odd_space(data: bytes) -> bool:
-    """Whether there is white space in which the end of a member name could hide."""
-    return b'" ' in data or b"\n" in data or b"\t" in data or b"\r" in data
-
-
-# Stands between texts that are parsed in one go; a whole text that holds it is parsed alone.
-_BETWEEN = 1_000_000_007
-_BETWEEN_BYTES = b",%d," % _BETWEEN
 
 
 def parse_json_arrays(
     texts: Sequence[bytes], *, max_depth: int = MAX_CREDENTIAL_DEPTH
 ) -> list[list[Any]]:
-    """Parse each of several texts as `parse_json(text, top=list)` does, usually in one go.
+    """What `parse_json(text, top=list)` makes of each text, with the bounds taken over them all.
 
-    Joined texts mean what each means alone if every mark set between them comes back at the top
-    level and none stands anywhere else; whatever is in doubt is read one by one.
+    Whatever is in doubt, or beyond such a bound, is read one by one.
     """
-    joined = b"[" + _BETWEEN_BYTES.join(texts) + b"]"
-    brackets = joined.count(b"[") + joined.count(b"{") - len(texts)
+    whole = b"".join(texts)
+    brackets = whole.count(b"[") + whole.count(b"{") - len(texts)
     if (
-        brackets <= max_depth
-        and joined.count(b",") < MAX_MEMBERS
-        and joined.count(b"%d" % _BETWEEN) == len(texts) - 1
-        and not _has_odd_space(joined)
+        brackets < max_depth
+        and len(whole) <= MAX_METADATA_BYTES
+        and whole.count(b",") < MAX_MEMBERS
     ):
-        value = _parse_joined(joined, len(texts))
-        if value is not None:
-            return value
+        try:
+            values = list(map(orjson.loads, texts))
+        except orjson.JSONDecodeError as error:
+            raise InputError("not JSON", code="MALFORMED") from error
+        if set(map(type, values)) <= _LIST and list(map(orjson.dumps, values)) == texts:
+            _check_numbers(values)
+            return values
     return [parse_json(text, max_depth=max_depth, top=list) for text in texts]
 
 
-def _parse_joined(joined: bytes, count: int) -> list[list[Any]] | None:
-    """The arrays in a joined text, or None where they must be read one by one."""
-    try:
-        value = orjson.loads(joined)
-    except orjson.JSONDecodeError:
-        return None
-    arrays: list[Any] = value[::2]
-    if len(value) != 2 * count - 1 or value[1::2] != [_BETWEEN] * (count - 1):
-        return None
-    if set(map(type, arrays)) != {list} or count_names(value) != joined.count(b'":'):
-        return None
-    return arrays
+_LIST = frozenset((list,))
 
 
 def _refuse_deep_or_wide(data: bytes, max_depth: int, max_members: int) -> None:
@@ -331,35 +313,18 @@ def _refuse_deep_or_wide(data: bytes, max_depth: int, max_members: int) -> None:
             too_large(f"nested deeper than {max_depth} levels")
 
 
-def count_names(value: Any) -> int:
-    """Count member names in a parsed value; refuse floats and over-long integers on the way."""
-    kind = type(value)
-    if kind is dict:
-        names, members = len(value), value.values()
-    elif kind is list:
-        names, members = 0, value
-    else:
-        _check_scalar(value)
-        return 0
+def _check_numbers(members: Iterable[Any]) -> None:
+    """Refuse floats and over-long integers, wherever they stand."""
     for member in members:
         kind = type(member)
         if kind is str:
             continue
-        if kind is dict or kind is list:
-            names += count_names(member)
-        else:
-            _check_scalar(member)
-    return names
-
-
-def _check_scalar(value: Any) -> None:
-    kind = type(value)
-    if kind is int:
-        if -MAX_JSON_INT <= value <= MAX_JSON_INT:
-            return
-    elif kind is str or kind is bool or value is None:
-        return
-    malformed("a number that is no integer, or too long")
+        if kind is dict:
+            _check_numbers(member.values())
+        elif kind is list:
+            _check_numbers(member)
+        elif kind is float or (kind is int and not -MAX_JSON_INT <= member <= MAX_JSON_INT):
+            malformed("a number that is no integer, or too long")
 
 
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -396,7 +361,7 @@ def _parse_json_slowly(data: bytes) -> Any:
         dump_json(value)  # a lone surrogate cannot be written
     except (ValueError, RecursionError, orjson.JSONEncodeError) as error:
         raise InputError("not JSON", code="MALFORMED") from error
-    count_names(value)
+    _check_numbers((value,))
     return value
 
 

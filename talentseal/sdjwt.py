@@ -103,41 +103,45 @@ def open_disclosures(
     if payload.get("_sd_alg", "sha-256") != "sha-256":
         invalid("disclosures are hashed by an algorithm that is not read here")
     texts = _decode_disclosures(disclosures)
-    opener = _Opener(disclosures, texts)
-    opener.flat = raw is not None and _is_flat(payload, raw, texts)
-    claims = opener.open_payload(payload)
-    if opener.waiting:
-        invalid("a disclosure that no digest refers to")
-    return Opened(claims, frozenset(opener.top), frozenset(opener.nested))
+    waiting = dict(zip(_digests(disclosures), parse_json_arrays(texts), strict=True))
+    if len(waiting) != len(disclosures):
+        invalid("the same disclosure twice")
+    if raw is not None and _is_flat(payload, raw, texts):
+        return _open_flat(payload, waiting)
+    return _Opener(waiting).open_payload(payload)
 
 
 def invalid(message: str) -> NoReturn:
     raise InputError(message, code="DISCLOSURE_INVALID")
 
 
+def _open_flat(payload: Mapping[str, Any], waiting: Mapping[str, list[Any]]) -> Opened:
+    """What the walk below comes to where digests stand in the payload's own `_sd` alone."""
+    claims = dict(payload)
+    claims.pop("_sd_alg", None)
+    if not waiting.keys() <= _distinct(claims.pop("_sd", [])):
+        invalid("a disclosure that no digest refers to")
+    for parts in waiting.values():
+        _check_claim(parts, claims)
+        claims[parts[1]] = parts[2]
+    return Opened(claims, frozenset([parts[1] for parts in waiting.values()]), frozenset())
+
+
 class _Opener:
     """One walk over a payload: digests are replaced, each used once, each rule met on the way."""
 
-    def __init__(self, disclosures: Sequence[str], texts: Sequence[bytes]) -> None:
-        self.flat = False  # whether digests can stand in the payload's own `_sd` alone
-        self.waiting = dict(zip(_digests(disclosures), parse_json_arrays(texts), strict=True))
-        if len(self.waiting) != len(disclosures):
-            invalid("the same disclosure twice")
-        for parts in self.waiting.values():
-            _check_parts(parts)
+    def __init__(self, waiting: dict[str, list[Any]]) -> None:
+        self.waiting = waiting
         self.digests: set[str] = set()
         self.top: list[str] = []
         self.nested: list[tuple[str | None, ...]] = []
 
-    def open_payload(self, payload: Mapping[str, Any]) -> dict[str, Any]:
-        if self.flat:
-            claims = dict(payload)
-            if claims.pop("_sd", None) is not None:
-                self._open_members(payload["_sd"], claims, ())
-        else:
-            claims = self.open_object(payload, ())
+    def open_payload(self, payload: Mapping[str, Any]) -> Opened:
+        claims = self.open_object(payload, ())
         claims.pop("_sd_alg", None)
-        return claims
+        if self.waiting:
+            invalid("a disclosure that no digest refers to")
+        return Opened(claims, frozenset(self.top), frozenset(self.nested))
 
     def open_object(self, node: Mapping[str, Any], path: tuple[str | None, ...]) -> dict[str, Any]:
         claims: dict[str, Any] = {}
@@ -148,29 +152,21 @@ class _Opener:
                 invalid("a reserved name inside a claim")
             kind = type(value)
             claims[name] = self.open(value, (*path, name)) if kind in (dict, list) else value
-        digests = node.get("_sd")
-        if digests is not None:
-            self._open_members(digests, claims, path)
+        if "_sd" in node:
+            self._open_members(node["_sd"], claims, path)
         return claims
 
     def _open_members(
         self, digests: Any, claims: dict[str, Any], path: tuple[str | None, ...]
     ) -> None:
         for parts in self._take_all(digests):
-            if len(parts) != 3:
-                invalid("a list element disclosed as a claim")
+            _check_claim(parts, claims)
             _, name, value = parts
-            if type(name) is not str:
-                invalid("a disclosed claim without a name")
-            if name in _FORBIDDEN:
-                raise InputError(f"{name} may not be hidden", code="DISCLOSURE_FORBIDDEN")
-            if name in claims:
-                invalid("a disclosed claim that is there already")
             if path:
                 self.nested.append((*path, name))
             else:
                 self.top.append(name)
-            claims[name] = value if self.flat else self.open(value, (*path, name))
+            claims[name] = self.open(value, (*path, name))
 
     def open(self, value: Any, path: tuple[str | None, ...]) -> Any:
         if type(value) is dict:
@@ -187,27 +183,44 @@ class _Opener:
             if len(item) != 1:
                 invalid("a placeholder with other members")
             for parts in self._take_all([item["..."]]):
-                if len(parts) != 2:
-                    invalid("a claim disclosed as a list element")
+                if len(parts) != 2 or type(parts[0]) is not str:
+                    invalid("a disclosure of another form than a list element's")
                 self.nested.append(inner)
                 opened.append(self.open(parts[1], inner))
         return opened
 
     def _take_all(self, digests: Any) -> list[list[Any]]:
         """The disclosures behind a list of digests, of which each may stand in one place only."""
-        if type(digests) is not list:
-            invalid("a list of digests that is no list")
-        try:
-            # Of all JSON values a text alone has a length and can be a member of a set.
-            fresh, lengths = set(digests), set(map(len, digests))
-        except TypeError as error:
-            raise InputError("a digest that is no text", code="DISCLOSURE_INVALID") from error
-        known = len(self.digests)
+        fresh = _distinct(digests)
+        if not self.digests.isdisjoint(fresh):
+            invalid("a digest that stands in two places")
         self.digests |= fresh
-        if len(self.digests) != known + len(digests) or not lengths <= _DIGEST_LENGTHS:
-            invalid("a digest of a wrong form, or one that stands in two places")
         waiting = self.waiting
         return [waiting.pop(digest) for digest in digests if digest in waiting]
+
+
+def _check_claim(parts: list[Any], claims: Mapping[str, Any]) -> None:
+    """Whether a disclosure is `[salt, name, value]` with a name that may join `claims`."""
+    if len(parts) != 3 or type(parts[0]) is not str or type(parts[1]) is not str:
+        invalid("a disclosure of another form than a claim's")
+    if parts[1] in _FORBIDDEN:
+        raise InputError(f"{parts[1]} may not be hidden", code="DISCLOSURE_FORBIDDEN")
+    if parts[1] in claims:
+        invalid("a disclosed claim that is there already")
+
+
+def _distinct(digests: Any) -> set[str]:
+    """A list of digests as a set; each is a text of the right length, and none stands twice."""
+    if type(digests) is not list:
+        invalid("a list of digests that is no list")
+    try:
+        # Of all JSON values a text alone has a length and can be a member of a set.
+        distinct, lengths = set(digests), set(map(len, digests))
+    except TypeError as error:
+        raise InputError("a digest that is no text", code="DISCLOSURE_INVALID") from error
+    if len(distinct) != len(digests) or not lengths <= _DIGEST_LENGTHS:
+        invalid("a digest of a wrong form, or one that stands in two places")
+    return distinct
 
 
 _DIGEST_LENGTHS = frozenset((DIGEST_CHARS,))
@@ -237,11 +250,6 @@ def _decode_disclosures(disclosures: Sequence[str]) -> list[bytes]:
     return b64url_decode_all(disclosures)
 
 
-def _check_parts(parts: list[Any]) -> None:
-    if not 2 <= len(parts) <= 3 or type(parts[0]) is not str:
-        invalid("a disclosure of a wrong form")
-
-
 def _digests(disclosures: Iterable[str]) -> list[str]:
     """The digest of each disclosure, over its text as received (RFC 9901 §4.2.3).
 
@@ -256,7 +264,8 @@ def _digests(disclosures: Iterable[str]) -> list[str]:
 def _read_disclosure(text: str) -> tuple[str, list[Any]]:
     """The digest of a disclosure and its two or three parts."""
     parts: list[Any] = parse_json(_decode_disclosures((text,))[0], top=list)
-    _check_parts(parts)
+    if not 2 <= len(parts) <= 3 or type(parts[0]) is not str:
+        invalid("a disclosure of a wrong form")
     return _digests((text,))[0], parts
 
 
