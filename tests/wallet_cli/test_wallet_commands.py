@@ -143,7 +143,7 @@ def test_every_help_begins_with_an_example(person: Person) -> None:
     shown = person.run("--help").out
     assert shown.strip().splitlines()[2].strip().startswith("Example: wallet ")
     names = [line.split()[0] for line in shown.split("Commands:")[1].strip().splitlines()]
-    assert len(names) == 12
+    assert len(names) == 13
     for name in names:
         lines = [line.strip() for line in person.run(name, "--help").out.splitlines() if line]
         assert lines[1].startswith(f"Example: wallet {name}"), name
