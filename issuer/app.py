@@ -15,7 +15,9 @@ from issuer.audit.trail import check_chain
 from issuer.database import reading
 from issuer.duties import Duties
 from issuer.issuances.endpoints import issuances_router
-from issuer.office import Office
+from issuer.office import Office, base_url
+from issuer.openid4vci.endpoints import wallet_router
+from issuer.openid4vci.offering import offering_router
 from issuer.readiness import add_numbers, parts
 from issuer.status.endpoints import credentials_router
 from talentseal.commandline import now as system_clock
@@ -49,4 +51,6 @@ def _routers(office: Office, clock: Clock, duties: Duties) -> Sequence[APIRouter
         issuances_router(office, clock),
         credentials_router(office, clock, ordered=duties.ordered),
         audit_router(office),
+        offering_router(office, base_url(), clock),
+        wallet_router(office, base_url(), clock),
     )

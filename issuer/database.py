@@ -24,7 +24,7 @@ from talentseal.service.database import Schema, connect, read_only
 from talentseal.service.idempotency import idempotency_table
 from talentseal.service.migrations import NUMBER
 
-REVISION = "0003"  # the newest of issuer/migrations/versions
+REVISION = "0004"  # the newest of issuer/migrations/versions
 SCHEMA = Schema("issuer", Path(__file__).parent / "migrations", REVISION)
 metadata = MetaData()
 
@@ -146,6 +146,53 @@ bulk_chunk = Table(
     Column("sha256", String(64), nullable=False),  # of the file that holds what was sealed
 )
 idempotency = idempotency_table(metadata)
+offer = Table(  # secrets are kept as digests alone: whoever reads this table can redeem nothing
+    "offer",
+    metadata,
+    Column("id_sha256", String(64), primary_key=True),
+    Column("code_sha256", String(64), nullable=False, unique=True),
+    Column("tx_sha256", String(64), nullable=False),  # of code and transaction code
+    Column("issuance", String, nullable=False),
+    Column("configurations", String, nullable=False),  # JSON list
+    Column("tries", NUMBER, nullable=False),
+    Column("expires_at", NUMBER, nullable=False),
+    Column("used_at", NUMBER),
+    Index("offer_by_issuance", "issuance"),
+)
+access_token = Table(
+    "access_token",
+    metadata,
+    Column("token_sha256", String(64), primary_key=True),
+    Column("issuance", String, nullable=False),
+    Column("configurations", String, nullable=False),  # JSON list of what it covers
+    Column("open", String, nullable=False),  # JSON list of what was not handed out yet
+    Column("expires_at", NUMBER, nullable=False),
+)
+spent_nonce = Table(
+    "spent_nonce",
+    metadata,
+    Column("nonce_sha256", String(64), primary_key=True),
+    Column("expires_at", NUMBER, nullable=False),
+)
+deferral = Table(
+    "deferral",
+    metadata,
+    Column("transaction_sha256", String(64), primary_key=True),
+    Column("token_sha256", String(64), nullable=False),
+    Column("issuance", String, nullable=False),
+    Column("configuration", String, nullable=False),
+    Column("jwks", String, nullable=False),  # JSON list of the holder's public keys
+    Column("expires_at", NUMBER, nullable=False),
+)
+notification = Table(
+    "notification",
+    metadata,
+    Column("id_sha256", String(64), primary_key=True),
+    Column("token_sha256", String(64), nullable=False),
+    Column("certificate", String, nullable=False),
+    Column("event", String),
+    Column("expires_at", NUMBER, nullable=False),
+)
 
 
 def open_database(url: str) -> Engine:

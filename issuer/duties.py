@@ -3,7 +3,9 @@
 from collections.abc import Callable, Sequence
 from datetime import datetime
 
+from issuer.authorization.service import forget as forget_tokens
 from issuer.custody.service import bring_trust
+from issuer.database import transaction
 from issuer.issuances.service import forget
 from issuer.office import TRUST_SOURCE, Office
 from issuer.status.outbox import Carrier
@@ -14,7 +16,7 @@ from talentseal.service.jobs import Repeating
 OUTBOX, TRUST, RETENTION = "outbox", "trust", "retention"
 _OUTBOX_SECONDS = 2.0  # between looks; after a failure the carrier itself rests longer
 _TRUST_SECONDS = 300.0
-_RETENTION_SECONDS = 3600.0
+_RETENTION_SECONDS = 300.0
 
 
 class Duties:
@@ -27,11 +29,10 @@ class Duties:
 
     def jobs(self, service: Service) -> Sequence[Repeating]:
         """The jobs, new for each start of the application."""
-        office, clock = self._office, self._clock
         work: Sequence[tuple[str, Callable[[], object], float]] = (
             (OUTBOX, self._carrier.run, _OUTBOX_SECONDS),
             (TRUST, self.renew_trust, _TRUST_SECONDS),
-            (RETENTION, lambda: forget(office, now=clock()), _RETENTION_SECONDS),
+            (RETENTION, self.erase, _RETENTION_SECONDS),
         )
         self._jobs = {
             name: Repeating(
@@ -46,6 +47,13 @@ class Duties:
         self._carrier.called()
         if OUTBOX in self._jobs:
             self._jobs[OUTBOX].wake()
+
+    def erase(self) -> None:
+        """What nobody needs any more: claims, offers, tokens, nonces."""
+        now = self._clock()
+        forget(self._office, now=now)
+        with transaction(self._office.engine) as db:
+            forget_tokens(db, now=now)
 
     def renew_trust(self) -> None:
         """Bring the trust data from its source, if one is set, and read it afresh in any case."""

@@ -24,18 +24,22 @@ from talentseal.commandline import (
     setting,
 )
 from talentseal.encoding import parse_json
-from talentseal.errors import UnavailableError, UsageError
+from talentseal.errors import InputError, UnavailableError, UsageError
 from talentseal.files import make_private_folder
 from talentseal.keys import Signer
 from talentseal.keystore import Keystore, open_signer
+from talentseal.links import check_url
 from talentseal.service.database import connect
 from talentseal.trustdb import open_bundle
 
 ROLE = "issuer"
+DEV = "TALENTSEAL_DEV"
 DATABASE = "TALENTSEAL_ISSUER_DB"
 EXCHANGE = "TALENTSEAL_EXCHANGE"
 TRUST_SOURCE = "TALENTSEAL_TRUST_SOURCE"
 VERIFIER_HOST = "TALENTSEAL_VERIFIER_HOST"
+URL = "TALENTSEAL_ISSUER_URL"
+DEFAULT_URL = "http://127.0.0.1:8702"
 DEFAULT_HOST = "verify.talentseal.example"
 
 
@@ -104,6 +108,20 @@ class Office:
     def _passphrase(self) -> bytes:
         return key_passphrase(ROLE)
 
+    def check_key(self) -> None:
+        """Open the newest key before a transaction begins: nothing waits for a device inside one.
+
+        Raises UsageError, UnavailableError.
+        """
+        kid = self.signing_keys()[0][0]
+        try:
+            self.signer(kid)
+        except UnavailableError as error:
+            raise UnavailableError(
+                "the signing key cannot be used now",
+                hint=error.hint or "Look at the key folder or the signing device.",
+            ) from error
+
     @cached_property
     def bundle(self) -> Bundle:
         return open_bundle(self.trust)
@@ -151,6 +169,21 @@ class Office:
         """
         with reading(self.engine) as db:
             return signing_keys_in(db)
+
+
+def base_url() -> str:
+    """Where wallets find this issuer, without a slash at the end: its Credential Issuer Identifier.
+
+    Raises UsageError.
+    """
+    url = (setting(URL) or DEFAULT_URL).rstrip("/")
+    try:
+        check_url(url, dev=setting(DEV) == "1")
+    except InputError as error:
+        raise UsageError(
+            f"{URL} is {error.message}", hint="http is for development on this machine alone."
+        ) from error
+    return url
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,8 +4,7 @@ Status indices are taken in a transaction of their own, before anything is seale
 then, an index once taken is never taken again.
 """
 
-from collections.abc import Iterator, Sequence
-from itertools import islice
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from sqlalchemy import Connection, Engine, Row, func, insert, select, update
@@ -15,7 +14,7 @@ from issuer.database import certificate, form, reading, status_block, transactio
 from issuer.issuance.models import Place
 from talentseal.bundle import Bundle
 from talentseal.encoding import parse_json
-from talentseal.errors import UnavailableError
+from talentseal.errors import RefusedError, UnavailableError
 from talentseal.status import VALID, StatusList
 
 MAX_BLOCK_BYTES = 1024 * 1024  # 65,536 indices of seven digits
@@ -54,8 +53,13 @@ def take_in(db: Connection, bundle: Bundle, count: int) -> list[Place]:
 
     Raises UnavailableError `STATUS_LIST_UNPUBLISHED`.
     """
-    free = _free_indices(db, bundle)
-    places = list(islice(free, count))
+    places: list[Place] = []
+    for block, held in _usable_blocks(db, bundle):
+        indices = _indices_of(db, block.block)
+        while len(places) < count and (taken := _advance(db, block.block, count - len(places))):
+            # After a restore the world may know more about an index than this database does.
+            places += [(block.uri, i) for i in indices[taken.start : taken.stop]
+                       if held.value(i) == VALID]  # fmt: skip
     if len(places) < count:
         raise _no_room()
     return places
@@ -68,37 +72,34 @@ def room(db: Connection) -> int:
     return int(left or 0)
 
 
-def _free_indices(db: Connection, bundle: Bundle) -> Iterator[Place]:
-    """Indices that this very transaction has taken, one after another."""
-    for block, held in _usable_blocks(db, bundle):
-        indices = parse_json(
-            block.indices.encode(),
-            max_bytes=MAX_BLOCK_BYTES,
-            max_members=MAX_BLOCK_INDICES + 1,
-            top=list,
-        )
-        while (position := _advance(db, block.block)) is not None:
-            # After a restore the world may know more about an index than this database does.
-            if held.value(indices[position]) == VALID:
-                yield block.uri, indices[position]
+def _indices_of(db: Connection, block: str) -> list[int]:
+    """All indices of a block, in order of use."""
+    text = db.execute(select(status_block.c.indices).where(status_block.c.block == block)).scalar()
+    found: list[int] = parse_json(
+        str(text).encode(), max_bytes=MAX_BLOCK_BYTES, max_members=MAX_BLOCK_INDICES + 1, top=list
+    )
+    return found
 
 
-def _advance(db: Connection, block: str) -> int | None:
-    """The position of the next index of a block, None when it is used up."""
+def _advance(db: Connection, block: str, count: int) -> range:
+    """The next positions of a block, at most `count`; none when it is used up."""
     column = status_block.c
-    used = db.execute(
-        update(status_block)
-        .where(column.block == block, column.used < column.size)
-        .values(used=column.used + 1)
-        .returning(column.used)
-    ).scalar()
-    return None if used is None else used - 1
+    row = db.execute(
+        select(column.used, column.size).where(column.block == block).with_for_update()
+    ).one()
+    end = min(row.size, row.used + count)
+    moved = db.execute(
+        update(status_block).where(column.block == block, column.used == row.used).values(used=end)
+    )
+    if moved.rowcount != 1:  # impossible while writers take turns; no index is ever given twice
+        raise UnavailableError("status indices were taken by another writer meanwhile")
+    return range(row.used, end)
 
 
 def _usable_blocks(db: Connection, bundle: Bundle) -> list[tuple[Row[Any], StatusList]]:
     column = status_block.c
     rows = db.execute(
-        select(status_block).where(column.used < column.size).order_by(column.number)
+        select(column.block, column.uri).where(column.used < column.size).order_by(column.number)
     ).all()
     lists = [(row, bundle.find_status(bundle.home, row.uri)) for row in rows]
     usable = [(row, held) for row, held in lists if isinstance(held, StatusList)]
@@ -140,12 +141,28 @@ def add_in(db: Connection, record: Record, *, actor: str = OPERATOR, **facts: An
             state="valid",
         )
     )
+    _add_forms(db, record)
+    note(db, "sealed", at=record.sealed_at, actor=actor, certificate=number, **facts)
+
+
+def add_copies_in(db: Connection, record: Record, *, actor: str = OPERATOR, **facts: Any) -> None:
+    """More copies of a certificate that is on record and in force.
+
+    Raises RefusedError `STATE_CONFLICT` where it is not.
+    """
+    chosen = certificate.c.id == record.number
+    if db.execute(select(certificate.c.state).where(chosen)).scalar() != "valid":
+        raise RefusedError("this certificate is not in force", code="STATE_CONFLICT")
+    _add_forms(db, record)
+    note(db, "sealed", at=record.sealed_at, actor=actor, certificate=record.number, **facts)
+
+
+def _add_forms(db: Connection, record: Record) -> None:
     rows = [
-        {"certificate": number, "form": name, "uri": uri, "idx": idx, "sha256": digest}
+        {"certificate": record.number, "form": name, "uri": uri, "idx": idx, "sha256": digest}
         for name, (uri, idx), digest in record.copies
     ]
     db.execute(insert(form), rows)
-    note(db, "sealed", at=record.sealed_at, actor=actor, certificate=number, **facts)
 
 
 def listed(engine: Engine) -> list[dict[str, Any]]:

@@ -175,6 +175,7 @@ def _add_deciding(router: APIRouter, office: Office, clock: Clock) -> None:
     def paper(request: Request, issuance: Id, who: Issuer, octets: Octets) -> Response:
         """Seal it as one code to print; its text, or its picture by `Accept`."""
         now, match, wanted = clock(), matcher(request), _wanted(request)
+        office.check_key()
 
         def act(db: Connection) -> tuple[int, dict[str, Any]]:
             issued = service.issue_on_paper(db, office, who, issuance, match=match, now=now)

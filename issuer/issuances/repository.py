@@ -6,7 +6,7 @@ from typing import Any
 from sqlalchemy import Connection, Row, insert, select, tuple_, update
 
 from issuer.database import issuance
-from issuer.issuances.models import ISSUED, OPEN, WITHDRAWN, Draft, Issuance
+from issuer.issuances.models import ISSUED, OFFERED, OPEN, WITHDRAWN, Draft, Issuance
 from talentseal.encoding import dump_json, parse_json
 
 MAX_CLAIMS_BYTES = 256 * 1024
@@ -45,6 +45,12 @@ def sealed(db: Connection, before: Issuance, number: str) -> None:
     _change(db, before, {"state": ISSUED, "claims": None, "certificate": number})
 
 
+def sealed_in_part(db: Connection, before: Issuance, number: str, *, ends_at: int) -> None:
+    """One form is sealed; the claims stay for another until `ends_at`."""
+    values = {"state": OFFERED, "certificate": number, "ends_at": min(ends_at, before.ends_at)}
+    _change(db, before, values)
+
+
 def find(db: Connection, issuance_id: str) -> Issuance | None:
     row = db.execute(select(issuance).where(_COLUMN.id == issuance_id)).one_or_none()
     return None if row is None else _read(row)
@@ -70,7 +76,8 @@ def due(db: Connection, *, at: int, limit: int) -> list[Issuance]:
 
 
 def give_up(db: Connection, before: Issuance) -> None:
-    step(db, before, WITHDRAWN)
+    """Its time has passed: what was sealed of it stays, and its claims are erased."""
+    step(db, before, WITHDRAWN if before.certificate is None else ISSUED)
 
 
 def _change(db: Connection, before: Issuance, values: Mapping[str, Any]) -> None:

@@ -21,7 +21,7 @@ from issuer.audit.trail import note
 from issuer.database import transaction
 from issuer.issuance.judging import check_sealed
 from issuer.issuance.models import Issued, Order, Sealed
-from issuer.issuance.repository import Record, add_in, take_in, usable_list_in
+from issuer.issuance.repository import Record, add_copies_in, add_in, take_in, usable_list_in
 from issuer.issuance.sealing import Random, seal
 from issuer.issuance.service import check_claims, digests, new_number, settled
 from issuer.issuances import repository
@@ -36,6 +36,7 @@ from talentseal.service.auth import Actor
 
 LIFE_SECONDS = 30 * 24 * 3600
 READERS = (PREPARER, APPROVER, ISSUER)
+MORE_SECONDS = 600  # for another form of a certificate that was sealed in one
 WALLET = "wallet"  # actor of what a holder's wallet fetched
 _ID_BYTES = 16
 _ERASED_AT_ONCE = 500
@@ -96,6 +97,7 @@ def correct(
     row = _found(db, actor, issuance_id, own=True)
     match(tag_of(row.version))
     _expect(row, OPEN)
+    _expect_unsealed(row)
     _judge(db, office, draft, now=now)
     repository.replace(db, row, draft)
     note(db, "corrected", at=to_seconds(now), actor=actor.id, issuance=row.id)
@@ -129,6 +131,7 @@ def withdraw(
     row = _found(db, actor, issuance_id)
     match(tag_of(row.version))
     _expect(row, OPEN)
+    _expect_unsealed(row)
     repository.step(db, row, WITHDRAWN)
     note(db, "withdrawn", at=to_seconds(now), actor=actor.id, issuance=row.id)
     return _again(db, row)
@@ -186,6 +189,15 @@ def _expect(row: Row, states: Sequence[str]) -> None:
         )
 
 
+def _expect_unsealed(row: Row) -> None:
+    if row.certificate is not None:
+        raise RefusedError(
+            "a copy of this is sealed already",
+            code="STATE_CONFLICT",
+            hint="Revoke the certificate and prepare another one.",
+        )
+
+
 # --- the seal -------------------------------------------------------------------------------------
 
 
@@ -209,10 +221,13 @@ def seal_copies(
     wallet_keys: Sequence[PublicKey],
     code_keys: Sequence[PublicKey],
     *,
+    more: bool = False,
     now: datetime,
     actor: str = WALLET,
 ) -> Copies:
     """Seal an approved issuance once for each key, all of it in the caller's transaction.
+
+    more  another form may follow within minutes; claims are kept until then
 
     Each copy has its own status index; all of them are one certificate, with one number. Raises
     RefusedError `NOT_FOUND`, `STATE_CONFLICT` (sealed already, or not approved) or the code of a
@@ -224,7 +239,7 @@ def seal_copies(
     _expect(row, READY)
     orders = [row.draft.order(wallet=key) for key in wallet_keys]
     orders += [row.draft.order(code=key, host=office.host) for key in code_keys]
-    number, made, _ = _seal(db, office, row, orders, now=now, actor=actor)
+    number, made, _ = _seal(db, office, row, orders, more=more, now=now, actor=actor)
     texts = [one.text for one in made if one.text is not None]
     return Copies(number, texts, [one.code for one in made if one.code is not None])
 
@@ -235,6 +250,7 @@ def _seal(
     row: Row,
     orders: Sequence[Order],
     *,
+    more: bool = False,
     now: datetime,
     actor: str,
     random: Random = os.urandom,
@@ -247,7 +263,7 @@ def _seal(
         for form, order in {order.forms[0]: order for order in orders}.items()
     }
     signers = {form: office.signer(kid) for form, (_, kid) in plans.items()}
-    number, made, copies = new_number(random), [], []
+    number, made, copies = row.certificate or new_number(random), [], []
     for order, place in zip(orders, take_in(db, bundle, len(orders)), strict=True):
         (form,) = order.forms
         plan = replace(plans[form][0], order=order)
@@ -257,8 +273,14 @@ def _seal(
         copies.append((form, place, digests(order, sealed)[form]))
     expires_at, kid = max((plan.exp, kid) for plan, kid in plans.values())
     record = Record(number, row.type_id, kid, to_seconds(now), expires_at, copies)
-    add_in(db, record, actor=actor, issuance=row.id)
-    repository.sealed(db, row, number)
+    if row.certificate is None:
+        add_in(db, record, actor=actor, issuance=row.id)
+    else:
+        add_copies_in(db, record, actor=actor, issuance=row.id)
+    if more:
+        repository.sealed_in_part(db, row, number, ends_at=to_seconds(now) + MORE_SECONDS)
+    else:
+        repository.sealed(db, row, number)
     return number, made, any(plan.one_language for plan, _ in plans.values())
 
 

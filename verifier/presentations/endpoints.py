@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Mapping
 from typing import Annotated, Any, Literal
-from urllib.parse import parse_qsl
 
 from fastapi import APIRouter, Depends, Request, Response
 from pydantic import BaseModel, ConfigDict, Field
@@ -14,14 +13,13 @@ from talentseal.encoding import dump_json, format_time
 from talentseal.errors import InputError, UsageError
 from talentseal.service.app import StrictRoute
 from talentseal.service.auth import Actor
+from talentseal.service.forms import FORM, read_form
 from verifier.presentations import service
 from verifier.station import Station
 
 REQUEST_OBJECT = "application/oauth-authz-req+jwt"
-FORM = "application/x-www-form-urlencoded"
 BODY_CAPS = {"/oid4vp/response/": service.MAX_FORM_BYTES}
 _NO_STORE = {"Cache-Control": "no-store"}
-_MAX_FIELDS = 64
 _PAGE = b"""<!doctype html><html lang="en"><meta charset="utf-8"><title>Presented</title>
 <p>Your answer has arrived. Go back to the page or the desk that asked for it.</p>
 """
@@ -163,7 +161,7 @@ def wallet_router(station: Station) -> APIRouter:
     )
     async def posted_request(number: str, request: Request) -> Response:
         """The same with the wallet's own nonce inside (§5.10)."""
-        fields = await _fields(request)
+        fields = await read_form(request)
         text = await run_in_threadpool(
             service.request_object, station, number, wallet_nonce=fields.get("wallet_nonce")
         )
@@ -177,7 +175,7 @@ def wallet_router(station: Station) -> APIRouter:
     async def response(number: str, request: Request) -> Response:
         """The wallet's answer; taken once."""
         try:
-            fields = await _fields(request)
+            fields = await read_form(request)
         except (InputError, UsageError):
             return _answer(service.REFUSED)
         return _answer(await run_in_threadpool(service.answer, station, number, fields))
@@ -207,19 +205,3 @@ def _answer(told: service.Told) -> Response:
         body = {"redirect_uri": told.redirect_uri} if told.redirect_uri else {}
     status = 200 if told.is_taken else 400
     return Response(dump_json(body), status, _NO_STORE, "application/json")
-
-
-async def _fields(request: Request) -> dict[str, str]:
-    """A form, each field once. Raises InputError `MALFORMED`, UsageError for another type."""
-    given = request.headers.get("content-type", "").partition(";")[0].strip().lower()
-    if given != FORM:
-        raise UsageError(f"a body of the type {FORM} is wanted", code="MEDIA_TYPE_UNSUPPORTED")
-    try:
-        text = (await request.body()).decode("ascii")
-        pairs = parse_qsl(text, keep_blank_values=True, errors="strict", max_num_fields=_MAX_FIELDS)
-    except (UnicodeDecodeError, ValueError) as error:
-        raise InputError("the form cannot be read", code="MALFORMED") from error
-    fields = dict(pairs)
-    if len(fields) != len(pairs):
-        raise InputError("a field stands twice in the form", code="MALFORMED")
-    return fields

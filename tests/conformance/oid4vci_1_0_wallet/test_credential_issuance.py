@@ -1,27 +1,15 @@
 """Mirror of `oid4vci-1_0-wallet-test-credential-issuance` and its kin (suite at 12f2a4d), with the
 pre-authorized code flow; plain HTTP stands in for TLS on loopback."""
 
-import json
 from pathlib import Path
-from urllib.parse import urlencode
 
 import pytest
+from conformance.oid4vci_1_0_wallet.links import by_reference, by_value
 from conformance.peers.http_peer import as_json
 from conformance.peers.issuer_peer import IssuerPeer
 from wallet_people import Person, talk
 
 from talentseal import qr
-
-
-def by_value(issuer: IssuerPeer, *names: str) -> str:
-    query = urlencode({"credential_offer": json.dumps(issuer.offer(*names))})
-    return f"openid-credential-offer://?{query}"
-
-
-def by_reference(issuer: IssuerPeer, *names: str) -> str:
-    issuer.instead["/offers/1"] = as_json(issuer.offer(*names))
-    query = urlencode({"credential_offer_uri": f"{issuer.identifier}/offers/1"})
-    return f"openid-credential-offer://?{query}"
 
 
 def test_an_offer_by_value_becomes_a_certificate(person: Person, issuer: IssuerPeer) -> None:

@@ -1,0 +1,1 @@
+"""The OAuth side of OpenID4VCI: offers, access tokens, nonces."""

@@ -1,0 +1,1 @@
+"""The credential side of OpenID4VCI: metadata, credentials, deferred ones, notifications."""

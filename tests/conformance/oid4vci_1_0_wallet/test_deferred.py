@@ -1,0 +1,100 @@
+"""Mirror of the `deferred` variants of `oid4vci-1_0-wallet-test-*` (suite at 12f2a4d)."""
+
+import pytest
+from conformance.oid4vci_1_0_wallet.links import by_value
+from conformance.peers.http_peer import Asked, Reply, as_json
+from conformance.peers.issuer_peer import IssuerPeer
+from wallet_people import Person
+
+
+def promised(person: Person, issuer: IssuerPeer, **settings: int) -> str:
+    """What an issuer will deliver later; the id under which the wallet remembers it."""
+    issuer.later, issuer.interval = settings.get("later", 1), settings.get("interval", 1)
+    document = person.ask("receive", by_value(issuer, "title_sd_jwt"), "--yes")
+    assert document["received"] == []
+    name: str = document["waiting"][0]["id"]
+    return name
+
+
+def kept(person: Person, name: str) -> tuple[int, int]:
+    """Certificates and unused keys."""
+    backup = person.ask("backup", person.home / name)
+    return backup["credentials"], backup["unused_keys"]
+
+
+def test_what_is_promised_is_waited_for_if_asked(person: Person, issuer: IssuerPeer) -> None:
+    issuer.later = 2
+    document = person.ask("receive", by_value(issuer, "title_sd_jwt"), "--yes", "--wait", "20")
+    assert len(document["received"]) == 1
+    assert len(issuer.asked_at("/deferred")) == 2
+    assert issuer.events == ["credential_accepted"]
+
+
+def test_what_is_promised_is_asked_for_later(person: Person, issuer: IssuerPeer) -> None:
+    name = promised(person, issuer)
+    assert kept(person, "a") == (0, 1)
+    ran = person.run("receive", "--resume", name, "--wait", "5", "--yes")
+    assert ran.code == 0, ran.err
+    assert "Received." in ran.out
+    assert kept(person, "b") == (1, 0)
+    assert person.refused("receive", "--resume") == (2, "NOT_FOUND")
+
+
+def test_nobody_is_asked_before_the_issuer_wants_it(person: Person, issuer: IssuerPeer) -> None:
+    promised(person, issuer, interval=3600)
+    ran = person.run("receive", "--resume")
+    assert (ran.code, issuer.asked_at("/deferred")) == (0, [])
+    assert "wallet receive --resume" in ran.out
+
+
+def test_a_half_delivered_offer_is_kept_together(person: Person, issuer: IssuerPeer) -> None:
+    issuer.later = 1
+    document = person.ask("receive", by_value(issuer), "--yes")
+    assert (document["received"], len(document["waiting"])) == ([], 1)
+    assert kept(person, "a") == (0, 2)
+    (row,) = person.ask("receive", "--resume", "--wait", "5")["received"]
+    assert row["formats"] == ["dc+sd-jwt", "talentseal_cwt"]
+
+
+@pytest.mark.parametrize("error", ["invalid_transaction_id", "credential_request_denied"])
+def test_a_final_no_leaves_nothing_behind(person: Person, issuer: IssuerPeer, error: str) -> None:
+    promised(person, issuer)
+    issuer.instead["/deferred"] = as_json({"error": error}, 400)
+    ran = person.run("receive", "--resume", "--wait", "5")
+    assert ran.code == 1
+    assert error in ran.err
+    assert kept(person, "a") == (0, 0)
+
+
+def test_a_silent_issuer_can_be_asked_again(person: Person, issuer: IssuerPeer) -> None:
+    promised(person, issuer)
+    issuer.instead["/deferred"] = Reply(503)
+    assert person.run("receive", "--resume", "--wait", "5").code == 4
+    assert kept(person, "a") == (0, 1)
+    del issuer.instead["/deferred"]
+    issuer.later = 0
+    assert person.ask("receive", "--resume", "--wait", "5")["received"]
+
+
+def test_an_answer_for_another_transaction_is_refused(person: Person, issuer: IssuerPeer) -> None:
+    promised(person, issuer)
+    issuer.instead["/deferred"] = as_json({"transaction_id": "other", "interval": 1}, 202)
+    assert person.refused("receive", "--resume", "--wait", "5") == (1, "MALFORMED")
+
+
+def test_a_token_that_ends_is_refreshed_where_the_issuer_allows(
+    person: Person, issuer: IssuerPeer
+) -> None:
+    short = {"expires_in": 1, "refresh_token": "r-1"}
+
+    def token(asked: Asked) -> Reply:
+        if asked.form["grant_type"] == "refresh_token":
+            assert asked.form["refresh_token"] == "r-1"
+            issuer.tokens.clear()
+        return as_json({**issuer.new_token(), **short})
+
+    issuer.instead["/token"] = token
+    promised(person, issuer)
+    issuer.later = 0
+    assert person.ask("receive", "--resume", "--wait", "5")["received"]
+    assert len(issuer.asked_at("/token")) == 2
