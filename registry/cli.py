@@ -306,7 +306,8 @@ def verifier_new(
     text = read_bounded(request, MAX_JWS_BYTES).decode("ascii", "replace").strip()
     office = _office()
     with office.transaction() as session:
-        answer = enrol_verifier(office, get_jurisdiction(session, jurisdiction), text)
+        row = get_jurisdiction(session, jurisdiction)
+        answer = enrol_verifier(office, session, row, text)
     write_atomic(out, dump_json(answer.model_dump()), mode=0o644)
     told = {"host": answer.host, "jurisdiction": answer.jurisdiction, "file": str(out)}
     emit(told, as_json=as_json, text=f"{answer.host}  {answer.jurisdiction}  -> {out}")

@@ -1,7 +1,8 @@
-"""An open registry: its places, its database, its keys and the time of the present command.
+"""An open registry: its places, its database, its keys, the time and the person of the present act.
 
 Everything that happens gets one of these, so that nothing below reads clock or environment. Keys
-are opened when first needed: stretching the passphrase costs a tenth of a second, once.
+are opened when first needed: stretching the passphrase costs a tenth of a second, once. A service
+opens one office and has `at` make a view of it for every act, which costs nothing.
 """
 
 import secrets
@@ -9,10 +10,12 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 from functools import cached_property
+from typing import Any
 
 from sqlalchemy import Engine
 from sqlalchemy.orm import Session
 
+from registry.audit.trail import COMMAND_LINE, note
 from registry.database import SCHEMA, check_schema, reading, transaction
 from registry.settings import ROLE, Settings
 from talentseal.commandline import key_passphrase, make_dev_passphrase
@@ -28,13 +31,35 @@ DAY_SECONDS = 24 * HOUR_SECONDS
 
 
 class Office:
-    """One command's view of the registry. `moment` is its only notion of time."""
+    """One act's view of the registry. `moment` is its only notion of time.
 
-    def __init__(self, settings: Settings, moment: datetime) -> None:
+    actor  who acts, for the audit trail: an operator's id, an issuer's entity id, or a program
+    built  status lists as they were built last, by list id: see `status_lists.tokens`
+    """
+
+    def __init__(
+        self, settings: Settings, moment: datetime, *, actor: str = COMMAND_LINE
+    ) -> None:  # fmt: skip
         self.settings = settings
         self.moment = moment
         self.now = to_seconds(moment)
+        self.actor = actor
+        self.built: dict[str, Any] = {}
         self._signers: dict[str, SoftwareSigner] = {}
+
+    def at(self, moment: datetime, *, actor: str) -> "Office":
+        """The same registry for another act: database, keys and built lists are shared."""
+        view = Office(self.settings, moment, actor=actor)
+        for name in ("engine", "keystore"):
+            if name in self.__dict__:
+                view.__dict__[name] = self.__dict__[name]
+        view.built, view._signers = self.built, self._signers
+        return view
+
+    def open(self) -> None:
+        """Open database and keys now, for every view to come. Raises UnavailableError."""
+        check_schema(self.engine)
+        self.keystore.kids()
 
     @cached_property
     def engine(self) -> Engine:
@@ -53,6 +78,10 @@ class Office:
     def reading(self) -> Iterator[Session]:
         with reading(self.engine) as session:
             yield session
+
+    def note(self, session: Session, act: str, subject: str) -> None:
+        """Write into the audit trail, in the transaction of the act."""
+        note(session, at=self.now, actor=self.actor, act=act, subject=subject)
 
     @property
     def start(self) -> int:

@@ -469,6 +469,7 @@ def keep(office: Office, session: Session, jurisdiction: str, kind: str, text: s
             created_at=office.now,
         ),
     )
+    office.note(session, kind, statement.jti)
     return statement
 
 

@@ -47,6 +47,29 @@ class EntityKeyRow(Base):
     proof: Mapped[str | None]
 
 
+class EnrolmentRequestRow(Base):
+    """A request that came in from outside and waits for an operator, or was decided.
+
+    id     SHA-256 (hex) of the signed text
+    jws    the text; its names are those of a body
+    state  waiting, accepted or refused
+    """
+
+    __tablename__ = "enrolment_request"
+    __table_args__ = (Index("enrolment_request_by_state", "state", "received_at"),)
+
+    id: Mapped[str] = mapped_column(primary_key=True)
+    jurisdiction: Mapped[str] = mapped_column(ForeignKey("jurisdiction.code"))
+    entity_id: Mapped[str]
+    names: Mapped[dict[str, str]]
+    kid: Mapped[str]
+    jws: Mapped[str]
+    state: Mapped[str]
+    received_at: Mapped[int]
+    decided_at: Mapped[int | None]
+    decided_by: Mapped[str | None]
+
+
 class StatementRow(Base):
     """A signed statement. Rows are never changed or removed (a trigger sees to it).
 

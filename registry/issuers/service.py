@@ -124,6 +124,7 @@ def _list_key(
         raise RefusedError(
             "this key is listed for another body", code="STATE_CONFLICT", hint="Make a new key."
         )
+    office.note(session, "key", entity.entity_id)
     if entity.kind == "issuer":
         add_certified_key(
             office, session, jurisdiction, entity, public, purpose=purpose, proof=proof

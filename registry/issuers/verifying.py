@@ -5,6 +5,8 @@ it gets a certificate of the same authority as issuers do, and its host becomes 
 jurisdiction stands by. It gets no right to seal anything: rights come from grants alone.
 """
 
+from sqlalchemy.orm import Session
+
 from registry.issuers.certificates import certify
 from registry.issuers.service import check_body, parse_request
 from registry.jurisdictions.models import JurisdictionRow
@@ -13,7 +15,9 @@ from schemas.registry import VerifierEnrolment
 from talentseal.x509 import host_of
 
 
-def enrol_verifier(office: Office, jurisdiction: JurisdictionRow, text: str) -> VerifierEnrolment:
+def enrol_verifier(
+    office: Office, session: Session, jurisdiction: JurisdictionRow, text: str
+) -> VerifierEnrolment:
     """Answer a verifier's signed request. Asking again makes another certificate.
 
     Raises InputError, RefusedError `ISSUER_OUTSIDE_NAMESPACE`, UsageError.
@@ -26,4 +30,5 @@ def enrol_verifier(office: Office, jurisdiction: JurisdictionRow, text: str) -> 
     host = host_of(request.iss)
     if host not in jurisdiction.verifier_hosts:
         jurisdiction.verifier_hosts = [*jurisdiction.verifier_hosts, host]
+    office.note(session, "verifier", request.iss)
     return VerifierEnrolment(host=host, jurisdiction=jurisdiction.code, x5c=certified.x5c)

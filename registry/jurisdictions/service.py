@@ -76,19 +76,34 @@ def create_jurisdiction(office: Office, wanted: NewJurisdiction) -> Jurisdiction
         _check_free(session, wanted)
     keys = _make_keys(office)  # in the keystore, before anything speaks of them
     with office.transaction() as session:
-        _check_free(session, wanted)
-        row = _row(office, wanted, keys)
-        session.add(row)
-        session.flush()
-        _add_root_entity(office, session, row, keys)
-        data = _first_root(office, row, keys)
-        add_publication(
-            session, row.code, "root", 1, data, expires=expiry("root", office.now), now=office.now
-        )
-        prefix = status_prefix(row.entity_id)
-        provider = _add_status_provider(office, session, row, keys)
-        grant_status_publishing(office, session, row, provider, prefix)
-        new_list(session, row.code, prefix)
+        return _add(office, session, wanted, keys)
+
+
+def create_within(office: Office, session: Session, wanted: NewJurisdiction) -> JurisdictionRow:
+    """The same in the transaction of a caller, who keeps other writers waiting meanwhile."""
+    check_names(wanted.names, max_chars=MAX_ORGANISATION_CHARS)
+    _check(wanted)
+    _check_free(session, wanted)
+    return _add(office, session, wanted, _make_keys(office))
+
+
+def _add(
+    office: Office, session: Session, wanted: NewJurisdiction, keys: _Keys
+) -> JurisdictionRow:  # fmt: skip
+    _check_free(session, wanted)
+    row = _row(office, wanted, keys)
+    session.add(row)
+    session.flush()
+    office.note(session, "jurisdiction", row.code)
+    _add_root_entity(office, session, row, keys)
+    data = _first_root(office, row, keys)
+    add_publication(
+        session, row.code, "root", 1, data, expires=expiry("root", office.now), now=office.now
+    )
+    prefix = status_prefix(row.entity_id)
+    provider = _add_status_provider(office, session, row, keys)
+    grant_status_publishing(office, session, row, provider, prefix)
+    new_list(session, row.code, prefix)
     return row
 
 

@@ -165,6 +165,11 @@ def sha256(data: bytes) -> str:
 
 def named_targets(data: bytes) -> dict[str, str]:
     """The paths and SHA-256 (hex) that a `targets` or `status` file of our own names."""
+    return {path: digest for path, (digest, _) in listed_targets(data).items()}
+
+
+def listed_targets(data: bytes) -> dict[str, tuple[str, int]]:
+    """The same with the length in bytes."""
     signed = Metadata.from_bytes(data).signed
     files: Mapping[str, TargetFile] = getattr(signed, "targets", {})
-    return {path: file.hashes["sha256"] for path, file in files.items()}
+    return {path: (file.hashes["sha256"], file.length) for path, file in files.items()}

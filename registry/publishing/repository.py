@@ -58,6 +58,16 @@ def find_octets(session: Session, jurisdiction: str, path: str, digest: str) -> 
     return session.scalars(wanted).one_or_none()
 
 
+def has_octets(session: Session, jurisdiction: str, path: str, digest: str) -> bool:
+    """Whether octets with that SHA-256 (hex) were published under a path."""
+    wanted = select(PublicationRow.version).where(
+        PublicationRow.jurisdiction == jurisdiction,
+        PublicationRow.path == path,
+        PublicationRow.sha256 == digest,
+    )
+    return session.scalar(wanted.limit(1)) is not None
+
+
 def next_version(session: Session, jurisdiction: str, path: str) -> int:
     newest = session.scalar(
         select(func.max(PublicationRow.version)).where(

@@ -1,5 +1,9 @@
 """Publishing: orders taken, everything signed, committed, then written where the world reads.
 
+A whole publication says everything anew. One of status alone, for orders that others wait for,
+keeps the list office's files as they were published last, and costs the same however many issuers
+there are.
+
 The database is the truth and the folder its image. All files of one jurisdiction are signed and
 kept in one transaction; only then are they written, new names first and `timestamp.json` last by
 rename. Whatever is interrupted, the folder holds the last good state, and the next run writes what
@@ -9,10 +13,12 @@ is missing: a version is never used for other octets. One publisher at a time.
 import fcntl
 import os
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
+from typing import NamedTuple
 
 from sqlalchemy.orm import Session
 
@@ -20,10 +26,11 @@ from registry.issuers.service import role_keys
 from registry.jurisdictions.models import JurisdictionRow
 from registry.jurisdictions.repository import all_jurisdictions, get_jurisdiction
 from registry.office import DAY_SECONDS, Office
-from registry.publishing.content import Content, gather
+from registry.publishing.content import gather
 from registry.publishing.metadata import (
     ROLES,
     expiry,
+    listed_targets,
     named_targets,
     sha256,
     snapshot_bytes,
@@ -34,20 +41,31 @@ from registry.publishing.metadata import (
 from registry.publishing.repository import (
     add_publication,
     find_octets,
+    has_octets,
     latest,
     next_version,
     versions,
 )
 from registry.status_lists.orders import Outcome, take_orders
 from registry.status_lists.service import keep_room, status_prefix
-from registry.status_lists.tokens import read_back, token_files
-from talentseal.artefacts import HEAD, Head, dump_head, file_code, negative_digest
-from talentseal.errors import BundleError, UnavailableError
+from registry.status_lists.tokens import Reader, read_back, token_files
+from talentseal.artefacts import (
+    HEAD,
+    Head,
+    dump_head,
+    file_code,
+    negative_digest,
+    parse_head,
+)
+from talentseal.encoding import MAX_METADATA_DEPTH, parse_json
+from talentseal.errors import BundleError, InputError, UnavailableError
 from talentseal.files import read_bounded, write_atomic
 from talentseal.keys import SoftwareSigner
 
 LOCK_WAIT_SECONDS = 60.0
 TARGETS_RENEWAL_SECONDS = 90 * DAY_SECONDS
+MAX_TIMESTAMP_BYTES = 16_384  # python-tuf's own limit
+_TIMESTAMP = "metadata/timestamp.json"
 _PUBLIC = 0o644
 
 
@@ -62,9 +80,16 @@ class Published:
 
 
 def publish(
-    office: Office, jurisdictions: Sequence[str] = ()
+    office: Office,
+    jurisdictions: Sequence[str] = (),
+    *,
+    whole: bool = True,
+    reader: Reader | None = None,
 ) -> tuple[list[Published], list[Outcome]]:
     """Take the waiting orders and publish these jurisdictions, or all.
+
+    whole   everything; else the status lists that changed, beside what was published last
+    reader  how new lists are read back; None: from the public folder
 
     Raises UsageError, UnavailableError, BundleError `ROLLBACK_REFUSED`.
     """
@@ -73,9 +98,10 @@ def publish(
             rows = [get_jurisdiction(session, code) for code in jurisdictions]
             codes = [row.code for row in rows or all_jurisdictions(session)]
         for code in codes:
-            _check_not_ahead(office, code)
+            _check_not_ahead(office, code, thoroughly=whole)
         outcomes = take_orders(office, codes)
-        return [_publish_one(office, code) for code in codes], outcomes
+        published = [_publish_one(office, code, whole=whole, reader=reader) for code in codes]
+        return published, outcomes
 
 
 @contextmanager
@@ -101,25 +127,40 @@ def _locked(handle: int) -> bool:
     return True
 
 
-def _publish_one(office: Office, code: str) -> Published:
+def _publish_one(
+    office: Office, code: str, *, whole: bool, reader: Reader | None
+) -> Published:  # fmt: skip
     with office.transaction() as session:
         row = get_jurisdiction(session, code)
         keep_room(session, code, status_prefix(row.entity_id))
-        published = _sign(office, session, row)
-    write_public(office, code)
-    read_back(office, code)
+        published = _sign(office, session, row, whole=whole)
+    write_public(office, code, sweep=whole)
+    read_back(office, code, reader)
     return published
 
 
 # --- signing --------------------------------------------------------------------------------------
 
 
-def _sign(office: Office, session: Session, row: JurisdictionRow) -> Published:
+class _Said(NamedTuple):
+    """What the list office says: its metadata, and the head that vouches for it.
+
+    tokens  SHA-256 of the status tokens that may stay as they are; None: none
+    """
+
+    version: int
+    metadata: bytes
+    head: Head
+    tokens: dict[str, str] | None = None
+
+
+def _sign(office: Office, session: Session, row: JurisdictionRow, *, whole: bool) -> Published:
     """Everything that is new, signed and kept, ready to be written."""
     now = _moment(office, session, row)
-    content = gather(office, session, row, now=now)
-    targets = _targets(office, session, row, content, now=now)
-    status = _status(office, session, row, content, targets[0], now=now)
+    said = None if whole else _said_before(session, row, now=now)
+    said = said or _say(office, session, row, now=now)
+    targets = said.version, said.metadata
+    status = _status(office, session, row, said, now=now)
     signer = _signers(office, session, row, "tuf_snapshot")[0]
     roles = {"targets": targets, "status": status}
     version = next_version(session, row.code, "snapshot")
@@ -131,7 +172,7 @@ def _sign(office: Office, session: Session, row: JurisdictionRow) -> Published:
     _keep(session, row, "timestamp", stamp, stamped, now=now)
     found = {role: latest(session, row.code, role) for role in ROLES}
     held = {role: one.version for role, one in found.items() if one}
-    return Published(row.code, held, content.list_sequence, now)
+    return Published(row.code, held, said.head.list_sequence, now)
 
 
 def _moment(office: Office, session: Session, row: JurisdictionRow) -> int:
@@ -157,28 +198,56 @@ def _keep_files(
 ) -> None:
     """Keep the octets of targets that were not published before under this path."""
     for path, data in files.items():
-        if find_octets(session, row.code, path, sha256(data)) is None:
+        if not has_octets(session, row.code, path, sha256(data)):
             add_publication(session, row.code, path, version, data, expires=None, now=now)
 
 
+def _said_before(session: Session, row: JurisdictionRow, *, now: int) -> _Said | None:
+    """What was published last; None where it was nothing, or where it must be renewed."""
+    targets, status = (latest(session, row.code, role) for role in ("targets", "status"))
+    if targets is None or status is None or now >= (targets.expires or 0) - TARGETS_RENEWAL_SECONDS:
+        return None
+    named = named_targets(status.data)
+    head = find_octets(session, row.code, HEAD, named[HEAD])
+    if head is None:
+        return None
+    return _Said(targets.version, targets.data, parse_head(head), named)
+
+
+def _say(office: Office, session: Session, row: JurisdictionRow, *, now: int) -> _Said:
+    """What the list office says now, signed where it is new."""
+    content = gather(office, session, row, now=now)
+    version, metadata = _targets(office, session, row, content.files, now=now)
+    head = Head(
+        jurisdiction=row.code,
+        issued_at=now,
+        root_version=0,
+        targets_version=version,
+        list_sequence=content.list_sequence,
+        negative_count=len(content.negatives),
+        negative_s256=negative_digest(content.negatives),
+    )
+    return _Said(version, metadata, head)
+
+
 def _targets(
-    office: Office, session: Session, row: JurisdictionRow, content: Content, *, now: int
+    office: Office, session: Session, row: JurisdictionRow, files: dict[str, bytes], *, now: int
 ) -> tuple[int, bytes]:
     """The list office's metadata: as before while nothing changed and it lasts."""
     before = latest(session, row.code, "targets")
     if before and now < (before.expires or 0) - TARGETS_RENEWAL_SECONDS:
-        named = {path: sha256(data) for path, data in content.files.items()}
+        named = {path: sha256(data) for path, data in files.items()}
         if named_targets(before.data) == named:
             return before.version, before.data
     version = next_version(session, row.code, "targets")
     data = targets_bytes(
-        content.files,
+        files,
         _signers(office, session, row, "tuf_status")[0].public,
         version=version,
         now=now,
         signers=_signers(office, session, row, "tuf_targets"),
     )
-    _keep_files(session, row, content.files, version, now=now)
+    _keep_files(session, row, files, version, now=now)
     _keep(session, row, "targets", version, data, now=now)
     return version, data
 
@@ -187,22 +256,15 @@ def _status(
     office: Office,
     session: Session,
     row: JurisdictionRow,
-    content: Content,
-    targets_version: int,
+    said: _Said,
     *,
     now: int,
 ) -> tuple[int, bytes]:
-    """Status tokens and the head, always anew: they say that nothing older is current."""
-    head = Head(
-        jurisdiction=row.code,
-        issued_at=now,
-        root_version=next_version(session, row.code, "root") - 1,
-        targets_version=targets_version,
-        list_sequence=content.list_sequence,
-        negative_count=len(content.negatives),
-        negative_s256=negative_digest(content.negatives),
-    )
-    files = {**token_files(office, session, row, now=now), HEAD: dump_head(head)}
+    """Status tokens, and the head, always anew: it says that nothing older is current."""
+    root_version = next_version(session, row.code, "root") - 1
+    head = replace(said.head, issued_at=now, root_version=root_version)
+    tokens = token_files(office, session, row, now=now, published=said.tokens)
+    files = {**tokens, HEAD: dump_head(head)}
     version = next_version(session, row.code, "status")
     signer = _signers(office, session, row, "tuf_status")[0]
     data = status_bytes(files, version=version, now=now, signer=signer)
@@ -214,56 +276,77 @@ def _status(
 # --- the files in force ---------------------------------------------------------------------------
 
 
+class _File(NamedTuple):
+    """A published file: its length, and how its octets are had."""
+
+    length: int
+    read: Callable[[], bytes]
+
+
 def current_files(session: Session, code: str) -> dict[str, bytes]:
     """Name -> octets of everything a reader needs, `timestamp.json` last.
 
     Names are relative to the jurisdiction's folder. Empty before the first publication.
     """
-    files: dict[str, bytes] = {}
+    return {name: file.read() for name, file in _current(session, code).items()}
+
+
+def _current(session: Session, code: str) -> dict[str, _File]:
+    """The same, where only what is asked for is read."""
+    files: dict[str, _File] = {}
     for root in versions(session, code, "root"):
-        files[f"metadata/{root.version}.root.json"] = root.data
+        files[f"metadata/{root.version}.root.json"] = _held(root.data)
     newest = {role: latest(session, code, role) for role in ("targets", "status", "snapshot")}
     for role, found in newest.items():
         if found is None:
             return {}
         if role != "snapshot":
             files |= _target_files(session, code, found.data)
-        files[f"metadata/{found.version}.{role}.json"] = found.data
+        files[f"metadata/{found.version}.{role}.json"] = _held(found.data)
     timestamp = latest(session, code, "timestamp")
     if timestamp:
-        files["metadata/timestamp.json"] = timestamp.data
+        files[_TIMESTAMP] = _held(timestamp.data)
     return files
 
 
-def _target_files(session: Session, code: str, metadata: bytes) -> dict[str, bytes]:
-    files: dict[str, bytes] = {}
-    for path, digest in named_targets(metadata).items():
-        data = find_octets(session, code, path, digest)
-        if data is None or sha256(data) != digest:
-            raise UnavailableError(
-                f"{path} of {code} in the database is not what was signed",
-                hint="Restore the last backup; nothing was published.",
-            )
+def _held(data: bytes) -> _File:
+    return _File(len(data), lambda: data)
+
+
+def _target_files(session: Session, code: str, metadata: bytes) -> dict[str, _File]:
+    files: dict[str, _File] = {}
+    for path, (digest, length) in listed_targets(metadata).items():
         folder, _, name = path.rpartition("/")
-        files[f"targets/{folder}/{digest}.{name}"] = data
+        read = partial(_octets, session, code, path, digest)
+        files[f"targets/{folder}/{digest}.{name}"] = _File(length, read)
     return files
 
 
-def write_public(office: Office, code: str) -> None:
+def _octets(session: Session, code: str, path: str, digest: str) -> bytes:
+    data = find_octets(session, code, path, digest)
+    if data is None or sha256(data) != digest:
+        raise UnavailableError(
+            f"{path} of {code} in the database is not what was signed",
+            hint="Restore the last backup; nothing was published.",
+        )
+    return data
+
+
+def write_public(office: Office, code: str, *, sweep: bool = True) -> None:
     """Write what is missing in the public folder; the file that puts it in force comes last."""
-    with office.reading() as session:
-        files = current_files(session, code)
     folder = office.settings.public / file_code(code)
-    folders = {(folder / name).parent for name in files}
-    for one in sorted(folders):
-        one.mkdir(parents=True, exist_ok=True)
-        _sweep(one)
-    for name, data in files.items():
-        path = folder / name
-        if name == "metadata/timestamp.json" or not path.exists():
-            write_atomic(path, data, mode=_PUBLIC)
-        elif path.stat().st_size != len(data):
-            raise _ahead(code)
+    with office.reading() as session:
+        files = _current(session, code)
+        for one in sorted({(folder / name).parent for name in files}):
+            one.mkdir(parents=True, exist_ok=True)
+            if sweep:
+                _sweep(one)
+        for name, file in files.items():
+            path = folder / name
+            if name == _TIMESTAMP or not path.exists():
+                write_atomic(path, file.read(), mode=_PUBLIC)
+            elif path.stat().st_size != file.length:
+                raise _ahead(code)
 
 
 def _sweep(folder: Path) -> None:
@@ -273,10 +356,18 @@ def _sweep(folder: Path) -> None:
             path.unlink()
 
 
-def _check_not_ahead(office: Office, code: str) -> None:
-    """Refuse to publish from a database older than the folder, as after a restored backup."""
+def _check_not_ahead(office: Office, code: str, *, thoroughly: bool) -> None:
+    """Refuse to publish from a database older than the folder, as after a restored backup.
+
+    thoroughly  every file is looked at, not only the one that puts all others in force
+    """
     folder = office.settings.public / file_code(code) / "metadata"
     with office.reading() as session:
+        stamp = latest(session, code, "timestamp")
+        if _stamped(folder.parent / _TIMESTAMP) > (stamp.version if stamp else 0):
+            raise _ahead(code)
+        if not thoroughly:
+            return
         for role in ("root", "targets", "status", "snapshot"):
             held = latest(session, code, role)
             newest = max((_version(path) for path in folder.glob(f"*.{role}.json")), default=0)
@@ -285,6 +376,18 @@ def _check_not_ahead(office: Office, code: str) -> None:
             path = folder / f"{newest}.{role}.json"
             if held and held.version == newest and read_bounded(path, len(held.data)) != held.data:
                 raise _ahead(code)
+
+
+def _stamped(path: Path) -> int:
+    """The version of the timestamp in the folder; 0 if there is none, or one that says nothing."""
+    if not path.exists():
+        return 0
+    data = read_bounded(path, MAX_TIMESTAMP_BYTES)
+    try:
+        version = parse_json(data, max_depth=MAX_METADATA_DEPTH)["signed"]["version"]
+    except (InputError, KeyError, TypeError):
+        return 0
+    return version if isinstance(version, int) else 0
 
 
 def _version(path: Path) -> int:

@@ -1,6 +1,6 @@
 """Status lists, the blocks handed to issuers, every index ever given out, and the orders taken."""
 
-from sqlalchemy import ForeignKey, Index, LargeBinary, UniqueConstraint, text
+from sqlalchemy import ForeignKey, Index, LargeBinary, String, UniqueConstraint, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from registry.database import Base
@@ -32,7 +32,10 @@ class StatusBlockRow(Base):
     """Counters `start` to `start + count` of a list, set aside for one issuer."""
 
     __tablename__ = "status_block"
-    __table_args__ = (UniqueConstraint("list_id", "start"),)
+    __table_args__ = (
+        UniqueConstraint("list_id", "start"),
+        Index("status_block_by_issuer", "issuer", "created_at"),
+    )
 
     id: Mapped[str] = mapped_column(primary_key=True)
     list_id: Mapped[str] = mapped_column(ForeignKey("status_list.id"))
@@ -67,6 +70,18 @@ class StatusEntryRow(Base):
     value: Mapped[int]
     seq: Mapped[int]
     changed_at: Mapped[int]
+
+
+class StatusBlockRequestRow(Base):
+    """A request that was answered with a block. Rows are never changed (a trigger sees to it)."""
+
+    __tablename__ = "status_block_request"
+
+    issuer: Mapped[int] = mapped_column(ForeignKey("entity.id"), primary_key=True)
+    jti: Mapped[str] = mapped_column(primary_key=True)
+    sha256: Mapped[str] = mapped_column(String(64))
+    block: Mapped[str] = mapped_column(ForeignKey("status_block.id"))
+    taken_at: Mapped[int]
 
 
 class StatusOrderRow(Base):

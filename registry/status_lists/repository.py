@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 
-from sqlalchemy import insert, select, tuple_, update
+from sqlalchemy import func, insert, select, tuple_, update
 from sqlalchemy.orm import Session
 
 from registry.status_lists.models import (
@@ -18,6 +18,25 @@ from registry.status_lists.models import (
 def lists_of(session: Session, jurisdiction: str) -> Sequence[StatusListRow]:
     wanted = select(StatusListRow).where(StatusListRow.jurisdiction == jurisdiction)
     return session.scalars(wanted.order_by(StatusListRow.id)).all()
+
+
+def open_list(session: Session, list_id: str, *, now: int) -> None:
+    """Let indices of a list be handed out from now on."""
+    session.execute(
+        update(StatusListRow)
+        .where(StatusListRow.id == list_id, StatusListRow.published_at.is_(None))
+        .values(published_at=now)
+    )
+
+
+def free_indices(session: Session, jurisdiction: str) -> int:
+    """How many indices of published lists can still be handed out."""
+    left = select(func.coalesce(func.sum(StatusListRow.size - StatusListRow.next_free), 0))
+    return session.scalar(
+        left.where(
+            StatusListRow.jurisdiction == jurisdiction, StatusListRow.published_at.is_not(None)
+        )
+    ) or 0  # fmt: skip
 
 
 def take_counters(session: Session, list_id: str, count: int) -> int | None:
@@ -84,7 +103,7 @@ def set_entries(session: Session, list_id: str) -> dict[int, int]:
     wanted = select(StatusEntryRow.idx, StatusEntryRow.value).where(
         StatusEntryRow.list_id == list_id, StatusEntryRow.value != 0
     )
-    return {row.idx: row.value for row in session.execute(wanted)}
+    return {idx: value for idx, value in session.execute(wanted)}  # noqa: C416  typed
 
 
 def entries_of_issuer(

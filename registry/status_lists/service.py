@@ -13,11 +13,10 @@ from registry.issuers.models import EntityRow
 from registry.office import Office
 from registry.status_lists import repository
 from registry.status_lists.models import StatusBlockRow, StatusListRow
-from schemas.registry import StatusBlock
+from schemas.registry import MAX_BLOCK, StatusBlock
 from talentseal.errors import UnavailableError, UsageError
 from talentseal.status_list import BITS, ENTRIES, Permutation
 
-MAX_BLOCK = 65_536
 LOW_WATER = 2 * MAX_BLOCK  # fewer free indices than this: another list is begun
 _ALPHABET = "abcdefghjkmnpqrstuvwxyz23456789"  # no sign that could be read as another
 _ID_CHARS = 8
@@ -80,6 +79,7 @@ def reserve_block(
             repository.add_block(
                 session, block, Permutation(row.seed, row.size).block(start, count)
             )
+            office.note(session, "block", issuer.entity_id)
             return block
     raise UnavailableError(
         f"no status list of {issuer.jurisdiction} is published and has room",

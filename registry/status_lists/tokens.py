@@ -1,11 +1,13 @@
 """Signed status tokens: built from the entries, and read back as a stranger would.
 
-Only chunks that hold something are compressed anew; an empty list costs almost nothing. A new list
-counts as published once both its tokens were read from the public folder and admitted under the
-provider's keys.
+Only chunks that changed since the list was built last are compressed anew, and between two whole
+publications a list without a change keeps its tokens. A new list counts as published once both its
+tokens were read in public and admitted under the provider's keys: from the public folder, or, where
+a service runs, through the address that everybody uses.
 """
 
-from pathlib import Path
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 from sqlalchemy.orm import Session
@@ -15,7 +17,7 @@ from registry.issuers.models import EntityKeyRow
 from registry.jurisdictions.models import JurisdictionRow
 from registry.jurisdictions.repository import get_jurisdiction
 from registry.office import Office
-from registry.publishing.metadata import named_targets
+from registry.publishing.metadata import named_targets, sha256
 from registry.publishing.repository import latest
 from registry.status_lists import repository
 from registry.status_lists.models import StatusListRow
@@ -28,17 +30,50 @@ from talentseal.status import admit
 from talentseal.status_list import LIFE_SECONDS, ChunkedList, seal_status_cwt, seal_status_jwt
 
 FORMS = ("jwt", "cwt")
+Reader = Callable[[StatusListRow, str, str], bytes]
+"""The octets of a list (row, form, SHA-256 as published) as a stranger reads them.
+
+It raises UnavailableError."""
+
+
+@dataclass
+class Built:
+    """A list as it was built last, and the tokens made of it."""
+
+    values: ChunkedList
+    entries: Mapping[int, int] = field(default_factory=dict)
+    files: Mapping[str, bytes] = field(default_factory=dict)
+
+    def bring_up(self, entries: Mapping[int, int]) -> bool:
+        """Take over what the database says; False if it is what was said before."""
+        if entries == self.entries:
+            return False
+        for idx in self.entries.keys() - entries.keys():
+            self.values.set(idx, 0)
+        for idx, value in entries.items():
+            if self.entries.get(idx) != value:
+                self.values.set(idx, value)
+        self.entries = entries
+        return True
 
 
 def token_files(
-    office: Office, session: Session, row: JurisdictionRow, *, now: int
+    office: Office,
+    session: Session,
+    row: JurisdictionRow,
+    *,
+    now: int,
+    published: Mapping[str, str] | None = None,
 ) -> dict[str, bytes]:
-    """Both tokens of every list of a jurisdiction, by target path."""
+    """Both tokens of every list of a jurisdiction, by target path.
+
+    published  target path -> SHA-256 of the tokens in force: a list that did not change keeps
+               them; None: all are made anew, which says that nothing newer exists
+    """
     key = _provider_keys(session, row)[0]
     files: dict[str, bytes] = {}
     for one in repository.lists_of(session, row.code):
-        one.issued_at = max(now, one.issued_at)  # never older than the one before
-        files |= _tokens(office, session, one, key)
+        files |= _tokens(office, session, one, key, now=now, published=published)
     return files
 
 
@@ -55,11 +90,33 @@ def _provider_keys(session: Session, row: JurisdictionRow) -> list[EntityKeyRow]
 
 
 def _tokens(
-    office: Office, session: Session, one: StatusListRow, key: EntityKeyRow
+    office: Office,
+    session: Session,
+    one: StatusListRow,
+    key: EntityKeyRow,
+    *,
+    now: int,
+    published: Mapping[str, str] | None,
+) -> Mapping[str, bytes]:
+    built = office.built.get(one.id)
+    if built is None:
+        built = office.built[one.id] = Built(ChunkedList(entries=one.size, bits=one.bits))
+    has_changed = built.bring_up(repository.set_entries(session, one.id))
+    if has_changed or published is None or not _in_force(built.files, published):
+        one.issued_at = max(now, one.issued_at)  # never older than the one before
+        built.files = _sealed(office, one, key, built.values)
+    files: Mapping[str, bytes] = built.files
+    return files
+
+
+def _in_force(files: Mapping[str, bytes], published: Mapping[str, str]) -> bool:
+    """Whether these are the tokens that were published last, by this process or another."""
+    return bool(files) and all(published.get(path) == sha256(files[path]) for path in files)
+
+
+def _sealed(
+    office: Office, one: StatusListRow, key: EntityKeyRow, values: ChunkedList
 ) -> dict[str, bytes]:
-    values = ChunkedList(entries=one.size, bits=one.bits)
-    for idx, value in repository.set_entries(session, one.id).items():
-        values.set(idx, value)
     signer = office.signer(key.kid)
     said: dict[str, Any] = {
         "uri": one.uri,
@@ -79,29 +136,41 @@ def _tokens(
 # --- reading back ---------------------------------------------------------------------------------
 
 
-def read_back(office: Office, code: str) -> None:
-    """Open lists for use whose tokens can be read in public. Raises UnavailableError."""
-    folder = office.settings.public / file_code(code) / "targets"
-    with office.transaction() as session:
+def read_back(office: Office, code: str, reader: Reader | None = None) -> None:
+    """Open lists for use whose tokens can be read in public. Raises UnavailableError.
+
+    reader  how a stranger reads them; None: from the public folder
+    """
+    with office.reading() as session:
+        waiting = [one for one in repository.lists_of(session, code) if one.published_at is None]
         row = get_jurisdiction(session, code)
         status = latest(session, code, "status")
         named = named_targets(status.data) if status else {}
         keys = [PublicKey.from_jwk(key.jwk) for key in _provider_keys(session, row)]
-        for one in repository.lists_of(session, code):
-            if one.published_at is None and f"{STATUS}{one.id}.jwt" in named:
-                _check_public(folder, named, one, keys, now=one.issued_at)
-                one.published_at = office.now
+    for one in waiting:
+        if f"{STATUS}{one.id}.jwt" in named:
+            _check_public(reader or folder_reader(office, code), named, one, keys)
+            with office.transaction() as session:
+                repository.open_list(session, one.id, now=office.now)
+
+
+def folder_reader(office: Office, code: str) -> Reader:
+    """Reads the files of the public folder."""
+    folder = office.settings.public / file_code(code) / "targets" / STATUS
+
+    def read(one: StatusListRow, form: str, digest: str) -> bytes:
+        return read_bounded(folder / f"{digest}.{one.id}.{form}", MAX_LIST_BYTES)
+
+    return read
 
 
 def _check_public(
-    folder: Path, named: dict[str, str], one: StatusListRow, keys: list[PublicKey], *, now: int
+    reader: Reader, named: Mapping[str, str], one: StatusListRow, keys: list[PublicKey]
 ) -> None:
     for form in FORMS:
-        path = f"{STATUS}{one.id}.{form}"
-        public = folder / STATUS / f"{named[path]}.{one.id}.{form}"
         try:
-            token = read_bounded(public, MAX_LIST_BYTES)
-            admit(token, uri=one.uri, keys={key.kid: key for key in keys}, now=now)
+            token = reader(one, form, named[f"{STATUS}{one.id}.{form}"])
+            admit(token, uri=one.uri, keys={key.kid: key for key in keys}, now=one.issued_at)
         except InputError as error:
             raise UnavailableError(
                 f"the list {one.uri} cannot be read back: {error.message}",

@@ -1,0 +1,1 @@
+"""Who has done what in this registry, and when; rows are never changed."""

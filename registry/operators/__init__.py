@@ -1,0 +1,1 @@
+"""Operators of the registry's service: accounts with roles and a bearer token each."""
