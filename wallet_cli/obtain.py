@@ -256,9 +256,10 @@ def _judge(pending: Pending, taker: Taker) -> list[tuple[Offer, Holding]]:
     now = from_seconds(taker.wallet.clock())
     held = taker.vault.read()
     ours = [key for key in held.keys if key.kid in pending.kids]
+    arrived = sorted(pending.arrived, key=lambda entry: entry["format"] != SDJWT)
     return judge_issued(
-        [read_item(entry) for entry in pending.arrived],
-        [entry["vct"] or None for entry in pending.arrived],
+        [read_item(entry) for entry in arrived],
+        [entry["vct"] or None for entry in arrived],
         _sealed_by(pending.issuer),
         Content(keys=ours, holdings=held.holdings),
         taker.bundle,

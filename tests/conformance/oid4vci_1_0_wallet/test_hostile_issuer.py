@@ -83,7 +83,7 @@ def test_the_seal_of_another_body_is_refused(
 
 def test_an_ended_certificate_is_refused(person: Person, issuer: IssuerPeer, world: World) -> None:
     at = world.now - world.now % 3600
-    times = {"iat": at - 3 * DAY, "exp": at - 2 * DAY}
+    times: Any = {"iat": at - 3 * DAY, "exp": at - 2 * DAY}
     sealed(issuer, lambda keys: [seal_for(world.city, keys, **times).text])
     assert refused(person, issuer) == (1, "EXPIRED")
 
@@ -193,9 +193,7 @@ def test_metadata_of_another_server_end_it_before_a_word_is_sent(
     assert not issuer.asked_at("/token")
 
 
-def test_metadata_lie_between_host_and_path(
-    person: Person, issuer: IssuerPeer, world: World
-) -> None:
+def test_metadata_lie_between_host_and_path(person: Person, issuer: IssuerPeer) -> None:
     issuer.identifier = "https://bureau.city.example/tenant/a"
     person.run("receive", by_value(issuer, "title_sd_jwt"), "--yes")
     assert issuer.paths() == [f"GET {METADATA}/tenant/a"]
@@ -222,13 +220,16 @@ def test_metadata_that_cannot_be_followed_end_it_before_a_word_is_sent(
     assert not issuer.asked_at("/token")
 
 
+JWT = {"proof_signing_alg_values_supported": ["ES256"]}
+
+
 @pytest.mark.parametrize(
     "members",
     [
         {"proof_types_supported": {}},
         {"proof_types_supported": None},
         {"proof_types_supported": {"jwt": {"proof_signing_alg_values_supported": ["ES384"]}}},
-        {"proof_types_supported": {"attestation": {"proof_signing_alg_values_supported": ["ES256"]}}},
+        {"proof_types_supported": {"attestation": JWT}},
         {
             "proof_types_supported": {
                 "jwt": {
