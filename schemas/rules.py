@@ -19,11 +19,10 @@ from an answer, is left to the callers.
 """
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
 from datetime import date
 from enum import Enum
 from operator import ge, gt, le, lt
-from typing import Any, Final, TypeAlias
+from typing import Any, Final, NamedTuple, TypeAlias
 
 MAX_DEPTH = 32  # the deepest published rule has 6 levels
 MAX_OPERANDS = 256
@@ -43,8 +42,7 @@ Scalar: TypeAlias = str | int | bool | None
 Value: TypeAlias = Any  # any JSON value a fact or a literal may have
 
 
-@dataclass(frozen=True, slots=True)
-class Judgement:
+class Judgement(NamedTuple):
     """The value of an expression and the facts that were read, absent and could have decided."""
 
     value: Value | Unknown
@@ -81,8 +79,7 @@ def expression_fault(expression: Value) -> str | None:
 # --- evaluation -------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
-class _World:
+class _World(NamedTuple):
     facts: Mapping[str, Value]
     as_of: str
 

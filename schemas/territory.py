@@ -12,8 +12,8 @@ of a registry.
 """
 
 import re
-from dataclasses import dataclass
 from functools import cache, lru_cache
+from typing import NamedTuple
 
 from schemas.data import code_lists
 
@@ -28,8 +28,7 @@ _PROFESSION = re.compile(r"[a-z_]+(?:/[a-z0-9_]+)*")
 _SERIES = re.compile(r"series/(?:0[1-9]|1[0-9]|2[0-7])")
 
 
-@dataclass(frozen=True, slots=True)
-class Territory:
+class Territory(NamedTuple):
     """A parsed place; `digits` and `zone` are empty where the path has none."""
 
     country: str

@@ -11,7 +11,6 @@ What the bytes mean is left to the callers. Failures are UnavailableError with a
 import errno
 import os
 import stat
-import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -103,6 +102,8 @@ def _read(path: Path, max_bytes: int, *, private: bool) -> bytes:
 
 
 def _write(path: Path, data: bytes, mode: int, place: Callable[[Path, Path], None]) -> None:
+    import tempfile  # readers need no random names
+
     with _explained(path, "written"):
         descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
         temporary = Path(name)

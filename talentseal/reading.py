@@ -9,8 +9,7 @@ Standards: RFC 9901 §7.1 (1), (2a), (3)-(5); RFC 8392 §7.2; Type Metadata as i
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any, NoReturn
+from typing import Any, NamedTuple, NoReturn
 
 from schemas.territory import parse_territory
 from talentseal import codetext, cwt, sdjwt
@@ -32,8 +31,7 @@ MAX_TERRITORIES = 16
 MAX_URI_CHARS = 2048
 
 
-@dataclass(frozen=True, slots=True)
-class Evidence:
+class Evidence(NamedTuple):
     """What was shown, and what had been asked for.
 
     text      an SD-JWT VC or presentation, or the text of a code in any of its transports

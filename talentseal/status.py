@@ -9,8 +9,7 @@ Standard: draft-ietf-oauth-status-list-21, in both the JWT (§5.1) and the CWT f
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from typing import Any, NoReturn
+from typing import Any, NamedTuple, NoReturn
 
 from talentseal import cose, jose
 from talentseal.encoding import (
@@ -41,8 +40,7 @@ _OFFICIAL_SOURCE = "Synchronise from the official source; report."
 _Times = tuple[Any, Any, Any]
 
 
-@dataclass(frozen=True, slots=True)
-class StatusList:
+class StatusList(NamedTuple):
     """A list that was admitted.
 
     data       the packed entries, from the least significant bit of each byte
@@ -70,8 +68,7 @@ class StatusList:
         return self.data[bit >> 3] >> (bit & 7) & ((1 << self.bits) - 1)
 
 
-@dataclass(frozen=True, slots=True)
-class StatusToken:
+class StatusToken(NamedTuple):
     """A parsed, unverified token.
 
     kid  a hint: a thumbprint (JWT) or its first 8 bytes (CWT), or whatever another provider put

@@ -48,9 +48,8 @@ _WIDEST_LABEL = 28
 _DOUBTFUL = frozenset({"fail", "unknown"})
 _SILENT = frozenset({"HOME_JURISDICTION", "NOT_APPLICABLE"})
 _LANGUAGE_PARTS = frozenset({"en", "pt", "und", "zh"})
-# Han and other wide characters may begin a line, closing punctuation may not.
-_WIDE = "\u1100-\u11ff\u2e80-\u9fff\uac00-\ud7af\uf900-\ufaff\uff01-\uff60\U00020000-\U0003ffff"
-_PIECES = re.compile(rf"\s+|[{_WIDE}][，。；：？！）」、]*|[^\s{_WIDE}]+")
+_WORDS = re.compile(r"\s+|\S+")
+_CLOSING = frozenset("，。；：？！）」、")
 
 
 class _Row(NamedTuple):
@@ -293,7 +292,7 @@ def _padded(text: str, columns: int) -> str:
 
 def _columns(text: str) -> int:
     """How many columns a terminal gives to a text: two for wide characters, none for accents."""
-    return sum(map(_character_columns, text))
+    return len(text) if text.isascii() else sum(map(_character_columns, text))
 
 
 def _character_columns(character: str) -> int:
@@ -304,8 +303,10 @@ def _character_columns(character: str) -> int:
 
 def _wrap(text: str, room: int) -> list[str]:
     """Lines of at most `room` columns, broken at spaces and between wide characters."""
+    if _columns(text) <= room:
+        return [text.rstrip()] if text.strip() else []
     lines, line = [], ""
-    for piece in _PIECES.findall(text):
+    for piece in _pieces(text):
         for part in _cut(piece, room):
             if _columns(line) + _columns(part.rstrip()) > room:
                 lines.append(line.rstrip())
@@ -313,6 +314,22 @@ def _wrap(text: str, room: int) -> list[str]:
             else:
                 line += part
     return [*lines, line.rstrip()] if line.strip() else lines
+
+
+def _pieces(text: str) -> Iterator[str]:
+    """What may stand at the end of a line: words, gaps, wide characters with what closes them."""
+    for word_or_gap in _WORDS.findall(text):
+        if word_or_gap.isascii():
+            yield word_or_gap
+            continue
+        piece, last = "", 1
+        for character in word_or_gap:
+            columns = _character_columns(character)
+            if piece and columns and 2 in (last, columns) and character not in _CLOSING:
+                yield piece
+                piece = ""
+            piece, last = piece + character, columns or last
+        yield piece
 
 
 def _cut(piece: str, room: int) -> Iterator[str]:

@@ -11,7 +11,6 @@ ours. What the claims mean is left to `schemas`.
 
 import hashlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from talentseal.encoding import (
@@ -50,8 +49,7 @@ class Caution(NamedTuple):
     message: Mapping[str, str]
 
 
-@dataclass(frozen=True, slots=True)
-class CredentialType:
+class CredentialType(NamedTuple):
     """The compiled tables of one type.
 
     integrity       SRI string of the document's octets

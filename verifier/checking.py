@@ -7,7 +7,6 @@ and answers.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, NamedTuple
 
@@ -26,8 +25,7 @@ MAX_JOBS = 64
 _EXITS = {"accept": Exit.OK, "refuse": Exit.REFUSE, "refer": Exit.REFER}
 
 
-@dataclass(frozen=True, slots=True)
-class Desk:
+class Desk(NamedTuple):
     """What every input of one run is checked by.
 
     audience, nonce  what the holder was asked to prove for, if anything was asked

@@ -339,8 +339,6 @@ def _at_home(rules: "Policy", opened: "Bundle") -> "Policy":
 @contextmanager
 def _replays(*, once: bool, shared: bool) -> Iterator["Replays"]:
     """The memory of used proofs: for this run alone, or the desk's own."""
-    from tempfile import TemporaryDirectory
-
     from talentseal.encoding import to_seconds
     from verifier.offline.replays import MemoryReplays, StoredReplays
 
@@ -349,6 +347,8 @@ def _replays(*, once: bool, shared: bool) -> Iterator["Replays"]:
     elif not shared:
         yield MemoryReplays()
     else:
+        from tempfile import TemporaryDirectory
+
         with TemporaryDirectory() as folder:
             yield StoredReplays(Path(folder) / _REPLAYS, now=0)
 

@@ -155,7 +155,7 @@ def _broken(tables: Tables, what: str) -> Tables:
         "clock": {"clock_mark": 2**33},
         "nothing": {},
     }
-    return replace(tables, **changes[what])
+    return tables._replace(**changes[what])
 
 
 class Scene:
