@@ -346,6 +346,29 @@ def _hand_out(issued: "Issued", out: Path | None, *, as_json: bool) -> None:
         note(f"{number}  {kind}")
 
 
+@app.command()
+def bulk(  # noqa: PLR0917 - typer reads options from parameters
+    file: Path,
+    kind: Annotated[str, typer.Option("--type", help="Such as professional-title/1.")],
+    out: Annotated[Path | None, typer.Option("--out", help="Folder for what is sealed.")] = None,
+    territory: Annotated[list[str] | None, typer.Option("--territory", help="Place.")] = None,
+    lang: Annotated[list[str] | None, typer.Option("--lang", help="Best first.")] = None,
+    resume: Annotated[bool, typer.Option("--resume", help="Go on.")] = False,  # noqa: FBT002
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Check only.")] = False,  # noqa: FBT002
+    workers: Annotated[int, typer.Option("--workers", help="Processes that seal.")] = 1,
+    as_json: Json = False,  # noqa: FBT002
+) -> None:
+    """Example: issuer bulk titles.csv --type professional-title/1 --territory CN/4403 --out sealed
+
+    Seal every row of a CSV or JSONL file, for holders' keys or as codes. All rows are checked
+    before any is sealed; after a crash, --resume seals the rest, each row once.
+    """
+    from issuer.bulk.command import Options, run_bulk
+
+    options = Options(file, kind, tuple(territory or ()), tuple(lang or ()), out, workers)
+    run_bulk(_office(), options, resume=resume, dry_run=dry_run, as_json=as_json)
+
+
 @app.command("list")
 def list_certificates(as_json: Json = False) -> None:  # noqa: FBT002
     """Example: issuer list"""

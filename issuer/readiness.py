@@ -21,7 +21,7 @@ def parts(office: Office, clock: Clock) -> Mapping[str, Ready]:
     """What readiness asks, by name."""
     return {
         "database": lambda: SCHEMA.found(office.engine) and None,
-        "key": lambda: _key(office),
+        "key": office.check_key,
         "trust": lambda: _trust(office, clock),
         "outbox": lambda: _outbox(office, clock),
         "status": lambda: _room(office),
@@ -34,11 +34,6 @@ def add_numbers(metrics: Metrics, office: Office, clock: Clock) -> None:
     )
     metrics.gauge("orders_waiting", "Orders not delivered yet.", lambda: _waiting(office, clock))
     metrics.gauge("status_room", "Status indices left.", lambda: _left(office))
-
-
-def _key(office: Office) -> None:
-    """The newest key can be opened, in its file or its device."""
-    office.signer(office.signing_keys()[0][0])
 
 
 def _trust(office: Office, clock: Clock) -> dict[str, int]:

@@ -7,7 +7,7 @@ then, an index once taken is never taken again.
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
-from sqlalchemy import Connection, Engine, Row, func, insert, select, update
+from sqlalchemy import Connection, Engine, func, insert, select, update
 
 from issuer.audit.trail import OPERATOR, note
 from issuer.database import certificate, form, reading, status_block, transaction
@@ -96,9 +96,9 @@ def _advance(db: Connection, block: str, count: int) -> range:
     return range(row.used, end)
 
 
-def _usable_blocks(db: Connection, bundle: Bundle) -> list[tuple[Row[Any], StatusList]]:
+def _usable_blocks(db: Connection, bundle: Bundle) -> list[tuple[Any, StatusList]]:
     column = status_block.c
-    rows = db.execute(
+    rows: Sequence[Any] = db.execute(
         select(column.block, column.uri).where(column.used < column.size).order_by(column.number)
     ).all()
     lists = [(row, bundle.find_status(bundle.home, row.uri)) for row in rows]

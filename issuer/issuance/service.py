@@ -88,8 +88,8 @@ def settled(
         if isinstance(key, RefusedError):
             refusals.append(key)
             continue
-        planned = _plan(bundle, order, standing.iss, chain, now)
-        plan, unsigned = draft(planned, uri, key.public, random=random)
+        unjudged = planned(bundle, order, standing.iss, chain, now)
+        plan, unsigned = draft(unjudged, uri, key.public, random=random)
         try:
             check_draft(unsigned, key, bundle, now=now)
         except RefusedError as refusal:
@@ -110,7 +110,7 @@ def _listed_key(bundle: Bundle, iss: str, kid: str) -> ListedKey | RefusedError:
     )
 
 
-def _plan(bundle: Bundle, order: Order, iss: str, chain: Sequence[str], now: datetime) -> Plan:
+def planned(bundle: Bundle, order: Order, iss: str, chain: Sequence[str], now: datetime) -> Plan:
     kind = bundle.find_type(vct_of(order.type_id))
     if kind is None:
         raise UsageError("the trust data here does not define this type", hint="Run: issuer sync")

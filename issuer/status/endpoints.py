@@ -103,6 +103,7 @@ def _add_act(
         request: Request, number: Number, who: Revoker, body: ReasonBody, octets: Octets
     ) -> Response:
         now, match = clock(), matcher(request)
+        office.check_key()
 
         def change(db: Connection) -> tuple[int, dict[str, Any]]:
             acting(db, who, REVOKER)

@@ -44,6 +44,7 @@ def change(office: Office, act: str, number: str, *, reason: str, now: datetime)
     """
     check_reason(act, reason)
     number = spelled(number)
+    office.check_key()
     with transaction(office.engine) as db:
         change_in(db, office, act, number, reason=reason, now=now)
     try:

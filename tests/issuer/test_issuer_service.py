@@ -1,16 +1,10 @@
-import httpx2
 from issuer_desk import Bureau
-from serving import serving
-
-from issuer.app import create_app
-from issuer.office import Office
+from officers_desk import open_counter
 
 
 def test_the_service_is_ready_where_key_trust_and_indices_are_there(bureau: Bureau) -> None:
-    with (
-        serving(create_app(Office.here())) as url,
-        httpx2.Client(base_url=url, trust_env=False) as client,
-    ):
+    with open_counter(bureau) as counter:
+        client = counter.client
         assert client.get("/healthz").json() == {"status": "ok"}
         parts = client.get("/readyz").json()["parts"]
         assert {name: part["ok"] for name, part in parts.items()} == dict.fromkeys(

@@ -1,0 +1,1 @@
+"""Many certificates from one file: checked whole, sealed in chunks, resumed after a crash."""

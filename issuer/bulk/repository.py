@@ -1,0 +1,87 @@
+"""Jobs and what they have sealed, written many rows at once.
+
+PostgreSQL takes them by COPY, SQLite by one statement for many rows; both within the transaction of
+the chunk.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+from sqlalchemy import Connection, insert, select, update
+
+from issuer.bulk.models import CHUNK_ROWS, Job, SealedRow
+from issuer.database import bulk_chunk, bulk_job, certificate
+from talentseal.errors import RefusedError
+
+
+def progress(db: Connection, job: str) -> int | None:
+    """How many chunks are on record; None for a job that was never begun."""
+    return db.execute(select(bulk_job.c.done).where(bulk_job.c.id == job)).scalar()
+
+
+def begin(db: Connection, job: Job, *, at: int) -> None:
+    db.execute(
+        insert(bulk_job).values(
+            id=job.id, type=job.terms.type_id, rows=len(job.rows), chunk_rows=CHUNK_ROWS, done=0,
+            created_at=at,
+        )
+    )  # fmt: skip
+
+
+def advance(db: Connection, job: Job, number: int, sha256: str, *, at: int) -> None:
+    """Chunk `number` is on record. Raises RefusedError where another process was quicker."""
+    column = bulk_job.c
+    values: dict[str, Any] = {"done": number + 1}
+    if number + 1 == job.chunks:
+        values["ended_at"] = at
+    moved = db.execute(
+        update(bulk_job).where(column.id == job.id, column.done == number).values(**values)
+    )
+    if moved.rowcount != 1:
+        raise RefusedError(
+            "another process works on this job",
+            code="STATE_CONFLICT",
+            hint="Let it end, or end it and run this again with --resume.",
+        )
+    db.execute(insert(bulk_chunk).values(job=job.id, number=number, sha256=sha256))
+
+
+def digest_of_chunk(db: Connection, job: str, number: int) -> str | None:
+    column = bulk_chunk.c
+    wanted = select(column.sha256).where(column.job == job, column.number == number)
+    return db.execute(wanted).scalar()
+
+
+def taken_numbers(db: Connection, numbers: Sequence[str]) -> set[str]:
+    """Those that a certificate has already."""
+    return set(db.execute(select(certificate.c.id).where(certificate.c.id.in_(numbers))).scalars())
+
+
+_CERTIFICATES = "certificate (id, type, kid, sealed_at, expires_at, state)"
+_FORMS = "form (certificate, form, uri, idx, sha256)"
+_INSERT = {
+    _CERTIFICATES: f"INSERT INTO {_CERTIFICATES} VALUES (?, ?, ?, ?, ?, ?)",  # noqa: S608  our own
+    _FORMS: f"INSERT INTO {_FORMS} VALUES (?, ?, ?, ?, ?)",  # noqa: S608
+}
+
+
+def add_all(
+    db: Connection, type_id: str, sealed: Sequence[tuple[str, SealedRow]], *, at: int
+) -> None:
+    """Put certificates on record, each with its one form."""
+    certificates = [
+        (number, type_id, row.kid, at, row.expires_at, "valid") for number, row in sealed
+    ]
+    _add_many(db, _CERTIFICATES, certificates)
+    forms = [(number, row.form, *row.place, row.sha256) for number, row in sealed]
+    _add_many(db, _FORMS, forms)
+
+
+def _add_many(db: Connection, table: str, rows: Sequence[tuple[Any, ...]]) -> None:
+    """Table  one of the two above: nothing from outside becomes SQL"""
+    if db.dialect.name != "postgresql":
+        db.exec_driver_sql(_INSERT[table], list(rows))
+        return
+    with db.connection.cursor().copy(f"COPY {table} FROM STDIN") as copy:
+        for row in rows:
+            copy.write_row(row)

@@ -1,0 +1,220 @@
+"""A bulk job: every row checked before any is sealed, then chunk after chunk, each once.
+
+A chunk takes its status indices for good, is sealed, written beside its place, put on record in one
+transaction - certificates, their forms, the line of the audit trail, the job's progress - and only
+then moved to its place. Whatever is killed when: a chunk on record is not sealed again and its file
+is found or moved; a chunk that is not on record was never handed out, and is sealed anew under new
+indices.
+"""
+
+import os
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from hashlib import sha256
+from pathlib import Path
+
+from sqlalchemy import Connection
+
+from issuer.audit.trail import note
+from issuer.bulk import repository
+from issuer.bulk.models import CHUNK_ROWS, Job, RowFault, SealedRow
+from issuer.bulk.sealing import Sealer
+from issuer.bulk.workers import Pending, Work, working
+from issuer.database import reading, transaction
+from issuer.issuance.repository import room, take_in, usable_list
+from issuer.issuance.sealing import Random
+from issuer.issuance.service import new_number
+from issuer.office import Office
+from talentseal.encoding import dump_json, to_seconds
+from talentseal.errors import UnavailableError, UsageError
+from talentseal.files import read_bounded, write_atomic
+
+MAX_FAULTS = 1000
+MAX_CHUNK_BYTES = 1024 * 1024 * 1024
+_FORMATS = {"wallet": "dc+sd-jwt", "paper": "talentseal_cwt"}
+Clock = Callable[[], datetime]
+Told = Callable[[int], None]
+"""Is told how many rows are done."""
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """One run over a job.
+
+    out    folder for what is sealed
+    told   hears of the progress
+    """
+
+    office: Office
+    job: Job
+    out: Path
+    clock: Clock
+    told: Told
+    random: Random = os.urandom
+
+
+def sealer_of(office: Office, job: Job) -> Sealer:
+    """What rows are checked and sealed with. Raises UsageError, UnavailableError."""
+    office.check_key()
+    standing, bundle = office.standing(), office.bundle
+    return Sealer(office, bundle, standing, job.terms, f"{standing.iss}/status/0")
+
+
+def check(office: Office, job: Job, *, workers: int, now: datetime, told: Told) -> list[RowFault]:
+    """The faults of all rows, at most `MAX_FAULTS`; nothing is kept."""
+    with working(sealer_of(office, job), workers) as work:
+        return _faults(work, job, now, told)
+
+
+def _faults(work: Work, job: Job, now: datetime, told: Told) -> list[RowFault]:
+    faults: list[RowFault] = []
+    for number in range(job.chunks):
+        first = number * CHUNK_ROWS
+        faults += work.check(job.chunk(number), first + 1, now=now)
+        told(min(first + CHUNK_ROWS, len(job.rows)))
+        if len(faults) >= MAX_FAULTS:
+            break
+    return faults[:MAX_FAULTS]
+
+
+def run(task: Run, *, resume: bool, workers: int) -> list[RowFault]:
+    """Check all rows, then seal those that are not on record yet; faults end it before it begins.
+
+    Raises UsageError for a job that was begun (without `resume`) or has ended, RefusedError
+    `STATE_CONFLICT` where two processes work on it, UnavailableError.
+    """
+    done = _done(task, resume=resume)
+    _check_room(task, done)
+    with working(sealer_of(task.office, task.job), workers) as work:
+        if done is None:
+            faults = _faults(work, task.job, task.clock(), lambda _: None)
+            if faults:
+                return faults
+            with transaction(task.office.engine) as db:
+                repository.begin(db, task.job, at=to_seconds(task.clock()))
+        _seal_all(task, work, done or 0)
+    return []
+
+
+def _done(task: Run, *, resume: bool) -> int | None:
+    job = task.job
+    with reading(task.office.engine) as db:
+        done = repository.progress(db, job.id)
+    if done == job.chunks:
+        _finish_file(task, done - 1)
+        raise UsageError("every row of this file is sealed", hint="See: issuer list")
+    if done is not None and not resume:
+        raise UsageError(
+            f"{done * CHUNK_ROWS} of {len(job.rows)} rows are sealed already",
+            hint="Go on with --resume.",
+        )
+    if done:
+        _finish_file(task, done - 1)
+    return done
+
+
+def _check_room(task: Run, done: int | None) -> None:
+    """Raises UnavailableError where indices are missing for what is left."""
+    usable_list(task.office.engine, task.office.bundle)
+    left = len(task.job.rows) - (done or 0) * CHUNK_ROWS
+    with reading(task.office.engine) as db:
+        free = room(db)
+    if free < left:
+        raise UnavailableError(
+            f"{left} status indices are needed, {free} are left",
+            code="STATUS_LIST_UNPUBLISHED",
+            hint="Ask for a block with `registry issuer block`, then run `issuer enrol FILE`.",
+        )
+
+
+# --- chunks ---------------------------------------------------------------------------------------
+
+
+def _seal_all(task: Run, work: Work, begin: int) -> None:
+    for number, now, pending in _ahead(task, work, begin):
+        _record(task, number, pending.result(), now)
+        task.told(min((number + 1) * CHUNK_ROWS, len(task.job.rows)))
+
+
+def _ahead(task: Run, work: Work, begin: int) -> Iterator[tuple[int, datetime, Pending]]:
+    """The chunks in order, each begun before the one before it is written."""
+    waiting: tuple[int, datetime, Pending] | None = None
+    for number in range(begin, task.job.chunks):
+        now = task.clock()
+        started = (number, now, _start(task, work, number, now))
+        if waiting is not None:
+            yield waiting
+        waiting = started
+    if waiting is not None:
+        yield waiting
+
+
+def _start(task: Run, work: Work, number: int, now: datetime) -> Pending:
+    rows = task.job.chunk(number)
+    with transaction(task.office.engine) as db:
+        places = take_in(db, task.office.bundle, len(rows))
+    return work.start(rows, places, now=now)
+
+
+def _record(task: Run, number: int, rows: list[SealedRow], now: datetime) -> None:
+    """Beside its place, on record, in its place."""
+    job, at = task.job, to_seconds(now)
+    with reading(task.office.engine) as db:
+        numbered = list(zip(_numbers(task, db, len(rows)), rows, strict=True))
+    content = _content(numbered, number * CHUNK_ROWS + 1)
+    digest = sha256(content).hexdigest()
+    write_atomic(_part(task, number, digest), content)
+    with transaction(task.office.engine) as db:
+        repository.advance(db, job, number, digest, at=at)
+        repository.add_all(db, job.terms.type_id, numbered, at=at)
+        note(db, "sealed-in-bulk", at=at, count=len(rows), reason=job.id)
+    _part(task, number, digest).replace(_place(task, number))
+
+
+def _numbers(task: Run, db: Connection, count: int) -> list[str]:
+    """Numbers that no certificate has; a draw that meets one again is thrown away."""
+    numbers: dict[str, None] = {}
+    while len(numbers) < count:
+        numbers[new_number(task.random)] = None
+    taken = repository.taken_numbers(db, list(numbers))
+    if taken:
+        return _numbers(task, db, count)
+    return list(numbers)
+
+
+def _content(numbered: list[tuple[str, SealedRow]], first: int) -> bytes:
+    """One line a row: its number in the file, the certificate's number, what its holder gets."""
+    return b"".join(
+        dump_json(_line(at, number, row)) + b"\n"
+        for at, (number, row) in enumerate(numbered, first)
+    )
+
+
+def _line(at: int, number: str, row: SealedRow) -> dict[str, object]:
+    credential = {"format": _FORMATS[row.form], "credential": row.credential}
+    told: dict[str, object] = {"row": at, "id": number, "credentials": [credential]}
+    return told | {"code": row.code_text} if row.code_text else told
+
+
+# --- files ----------------------------------------------------------------------------------------
+
+
+def _place(task: Run, number: int) -> Path:
+    return task.out / f"{task.job.id[:12]}-{number + 1:05}.jsonl"
+
+
+def _part(task: Run, number: int, digest: str) -> Path:
+    return task.out / f"{task.job.id[:12]}-{number + 1:05}.{digest[:16]}.part"
+
+
+def _finish_file(task: Run, number: int) -> None:
+    """A chunk that was put on record just before the end: its file goes to its place."""
+    with reading(task.office.engine) as db:
+        digest = repository.digest_of_chunk(db, task.job.id, number)
+    part = _part(task, number, digest or "")
+    if digest is None or _place(task, number).exists() or not part.exists():
+        return
+    if sha256(read_bounded(part, MAX_CHUNK_BYTES)).hexdigest() != digest:
+        raise UnavailableError(f"{part} is not what was put on record")
+    part.replace(_place(task, number))

@@ -1,0 +1,205 @@
+"""Many certificates from one file: all rows checked, each sealed once, whatever is killed when."""
+
+import csv
+import io
+import json
+import signal
+import time
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+from issuer_desk import BUREAU, TITLE, Bureau, sample
+from postgres import both_databases
+from registry_desk import SZ
+
+from talentseal.errors import Exit
+from talentseal.keys import signer_from_secret
+from talentseal.reading import Evidence
+
+HOLDER = signer_from_secret(77).public.jwk
+
+
+def rows(count: int, *, paper: bool = False) -> list[dict[str, Any]]:
+    """Samples that differ in their numbers."""
+    document = sample("title-01")
+    holder = {} if paper else {"holder": HOLDER}
+    return [
+        {"claims": document["claims"] | {"certificate_number": f"EX-BULK-{number:06}"}, **holder}
+        for number in range(count)
+    ]
+
+
+def write(bureau: Bureau, listed: Sequence[dict[str, Any]], name: str = "rows.jsonl") -> str:
+    path = bureau.home / name
+    path.write_text("".join(json.dumps(one, ensure_ascii=False) + "\n" for one in listed), "utf-8")
+    return str(path)
+
+
+def options(bureau: Bureau, file: str, *more: str) -> list[str]:
+    out = str(bureau.home / "sealed")
+    return ["bulk", file, "--type", TITLE, "--territory", SZ, "--out", out, *more]
+
+
+def room_for(bureau: Bureau, count: int) -> None:
+    answer = str(bureau.home / "block.json")
+    bureau.registry.ask("issuer", "block", "--issuer", BUREAU, "--block", str(count),
+                        "--out", answer)  # fmt: skip
+    bureau.ask("enrol", answer, "--trust", bureau.public)
+
+
+def handed_out(bureau: Bureau) -> list[dict[str, Any]]:
+    files = sorted((bureau.home / "sealed").glob("*.jsonl"))
+    return [json.loads(line) for path in files for line in path.read_text("utf-8").splitlines()]
+
+
+def check_books(bureau: Bureau, count: int) -> None:
+    """Every row once, every index once, what is on record is what was handed out."""
+    out = handed_out(bureau)
+    assert [one["row"] for one in out] == list(range(1, count + 1))
+    recorded = bureau.rows("SELECT id FROM certificate")
+    assert {one["id"] for one in out} == {row[0] for row in recorded}
+    assert len(recorded) == count
+    places = bureau.rows("SELECT uri, idx FROM form")
+    assert len(set(places)) == len(places) == count
+    sealed = bureau.rows("SELECT count FROM audit WHERE act = 'sealed-in-bulk'")
+    assert sum(row[0] for row in sealed) == count
+
+
+@both_databases
+@pytest.mark.parametrize("workers", ["1", "2"])
+def test_every_row_becomes_a_certificate_that_verifies(bureau: Bureau, workers: str) -> None:
+    room_for(bureau, 1200)
+    told = bureau.ask(*options(bureau, write(bureau, rows(1100)), "--workers", workers))
+    assert told["sealed"] == 1100
+    check_books(bureau, 1100)
+    for one in handed_out(bureau)[::250]:
+        text = one["credentials"][0]["credential"]
+        assert bureau.outcome(Evidence(text=text)) == ("accept", [])
+    bureau.ask("revoke", handed_out(bureau)[0]["id"], "--reason", "rescinded")
+
+
+def test_a_row_without_a_holder_becomes_a_code(bureau: Bureau) -> None:
+    bureau.ask(*options(bureau, write(bureau, rows(3, paper=True))))
+    for one in handed_out(bureau):
+        assert bureau.outcome(Evidence(text=one["code"])) == ("accept", [])
+
+
+def test_every_fault_is_named_by_row_and_field_and_nothing_is_sealed(bureau: Bureau) -> None:
+    listed = rows(5)
+    listed[1]["claims"] |= {"title_level": "archmage"}
+    listed[3]["claims"] = {**listed[3]["claims"], "title_series": "06"}
+    listed[4]["holder"] = {"kty": "EC"}
+    code, problem = bureau.problem(*options(bureau, write(bureau, listed)))
+    assert (code, problem["code"]) == (Exit.REFUSE, "CLAIMS_INVALID")
+    assert [one["pointer"] for one in problem["errors"]] == [
+        "/2/claims/title_level", "/4", "/5/holder",
+    ]  # fmt: skip
+    assert problem["errors"][1]["error"] == "GRANT_SCOPE_PROFESSION"
+    assert "archmage" not in json.dumps(problem)
+    assert bureau.taken() == 0
+    assert bureau.rows("SELECT count(*) FROM bulk_job") == [(0,)]
+
+
+def test_a_dry_run_keeps_nothing(bureau: Bureau) -> None:
+    told = bureau.ask(*options(bureau, write(bureau, rows(4)), "--dry-run"))
+    assert (told["rows"], told["sealed"]) == (4, 0)
+    assert bureau.rows("SELECT count(*) FROM certificate") == [(0,)]
+    assert not (bureau.home / "sealed").exists()
+
+
+@pytest.mark.parametrize(
+    ("line", "pointer"),
+    [
+        (b'{"claims":{},"claims":{}}', "/1"),
+        (b'{"claims":[]}', "/1/claims"),
+        (b'{"claims":{},"role":"admin"}', "/1/role"),
+        (b'{"claims":{},"territory":"CN"}', "/1/territory"),
+        (b"\xff", "/1"),
+        (b'{"claims":{"a":"' + b"x" * 70_000 + b'"}}', "/1"),
+    ],
+)
+def test_a_line_that_is_no_row_is_refused(bureau: Bureau, line: bytes, pointer: str) -> None:
+    path = bureau.home / "rows.jsonl"
+    path.write_bytes(line)
+    _, problem = bureau.problem(*options(bureau, str(path)))
+    assert [one["pointer"] for one in problem["errors"]] == [pointer]
+
+
+def flat(claims: dict[str, Any], prefix: str = "") -> Iterator[tuple[str, str]]:
+    for name, value in claims.items():
+        if isinstance(value, dict):
+            yield from flat(value, f"{prefix}{name}.")
+        else:
+            yield f"{prefix}{name}", str(value)
+
+
+def test_a_table_is_read_as_the_same_claims(bureau: Bureau) -> None:
+    text = io.StringIO(newline="")
+    table = csv.writer(text)
+    listed = [dict(flat(one["claims"])) | {"holder_jwk": json.dumps(HOLDER)} for one in rows(3)]
+    table.writerow(listed[0])
+    table.writerows(one.values() for one in listed)
+    path = bureau.home / "rows.csv"
+    path.write_text("\ufeff" + text.getvalue(), "utf-8")
+    assert bureau.ask(*options(bureau, str(path)))["sealed"] == 3
+    check_books(bureau, 3)
+    path.write_text("family_name,wage\r\nFANLI,1\r\n", "utf-8")
+    assert bureau.refused(*options(bureau, str(path))) == (Exit.USAGE, "REQUEST_INVALID")
+    path.write_text('family_name\r\n"FANLI\r\n', "utf-8")
+    assert bureau.refused(*options(bureau, str(path))) == (Exit.REFUSE, "MALFORMED")
+
+
+def test_a_file_is_sealed_once(bureau: Bureau) -> None:
+    file = write(bureau, rows(2))
+    bureau.ask(*options(bureau, file))
+    assert bureau.refused(*options(bureau, file)) == (Exit.USAGE, "REQUEST_INVALID")
+    assert bureau.refused(*options(bureau, file, "--resume")) == (Exit.USAGE, "REQUEST_INVALID")
+    check_books(bureau, 2)
+
+
+def test_without_room_for_all_rows_none_is_sealed(bureau: Bureau) -> None:
+    refused = bureau.refused(*options(bureau, write(bureau, rows(300))))
+    assert refused == (Exit.UNAVAILABLE, "STATUS_LIST_UNPUBLISHED")
+    assert bureau.taken() == 0
+
+
+BULK = "import sys; from issuer.cli import main; main({argv!r})"
+
+
+@both_databases
+def test_a_killed_job_goes_on_and_no_row_is_lost_or_doubled(bureau: Bureau) -> None:
+    room_for(bureau, 12_000)
+    argv = options(bureau, write(bureau, rows(4300)), "--workers", "2")
+    for turn in range(3):
+        more = ["--resume"] if done(bureau) is not None else []
+        process = bureau.process(BULK.format(argv=[*argv, *more]))
+        wait_for_chunk(bureau, process, 1 + turn)
+        time.sleep(0.07 * turn)  # somewhere else in the work each time
+        process.send_signal(signal.SIGKILL)
+        process.communicate(timeout=30)
+        assert 0 < (done(bureau) or 0) < 5
+    bureau.ask(*argv, "--resume")
+    check_books(bureau, 4300)
+    assert not list((bureau.home / "sealed").glob("*.part")) or stale_only(bureau)
+
+
+def done(bureau: Bureau) -> int | None:
+    found = bureau.rows("SELECT done FROM bulk_job")
+    return int(found[0][0]) if found else None
+
+
+def wait_for_chunk(bureau: Bureau, process: Any, chunk: int) -> None:
+    deadline = time.monotonic() + 90
+    while (done(bureau) or 0) < chunk:
+        assert process.poll() is None, process.communicate()[1]
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+
+
+def stale_only(bureau: Bureau) -> bool:
+    """What is left beside its place was never put on record."""
+    known = {row[0][:16] for row in bureau.rows("SELECT sha256 FROM bulk_chunk")}
+    parts: list[Path] = list((bureau.home / "sealed").glob("*.part"))
+    return not {part.name.split(".")[1] for part in parts} & known
