@@ -93,6 +93,22 @@ def migrate(*, as_json: Json = False) -> None:
     emit({"schema": REVISION}, as_json=as_json, text=f"Schema {REVISION}.")
 
 
+@app.command()
+def serve(
+    *,
+    host: Annotated[str, typer.Option("--host", help="Address to listen on.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option("--port", help="0 takes a free one.")] = 8701,
+) -> None:
+    """Example: registry serve --port 8701
+
+    Serve readers, issuers and operators, and publish what has changed, until told to stop.
+    """
+    from registry.app import create_app
+    from talentseal.service.server import serve as run_server
+
+    run_server(create_app(_office()), host=host, port=port)
+
+
 def _office() -> "Office":
     from registry.office import open_office
     from registry.settings import load_settings

@@ -83,7 +83,7 @@ def create_within(office: Office, session: Session, wanted: NewJurisdiction) -> 
     """The same in the transaction of a caller, who keeps other writers waiting meanwhile."""
     check_names(wanted.names, max_chars=MAX_ORGANISATION_CHARS)
     _check(wanted)
-    _check_free(session, wanted)
+    _check_free(session, wanted)  # before keys are made
     return _add(office, session, wanted, _make_keys(office))
 
 

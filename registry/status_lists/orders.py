@@ -8,30 +8,24 @@ only by the issuer it was given to, and what was revoked stays revoked.
 Taken orders are moved to `done/`, refused ones to `refused/` with the reason beside them.
 """
 
-import hashlib
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from pydantic import ValidationError
 from sqlalchemy.orm import Session
 
-from registry.issuers.models import EntityKeyRow, EntityRow
-from registry.issuers.repository import find_credential_keys
+from registry.issuers.models import EntityRow
 from registry.office import Office
 from registry.status_lists import repository
 from registry.status_lists.models import StatusEntryRow, StatusOrderRow
+from registry.status_lists.signed import MAX_SIGNED_BYTES, digest_of, open_signed, text_of
 from schemas.registry import STATUS_ORDER_TYP, StatusChange, StatusOrder
 from talentseal.commandline import problem_document
-from talentseal.encoding import CLOCK_SKEW_SECONDS, dump_json, parse_json
+from talentseal.encoding import dump_json
 from talentseal.errors import InputError, RefusedError, TalentsealError, UnavailableError
 from talentseal.files import read_bounded, write_atomic
-from talentseal.jose import check_header, is_sealed_by, kid_of, parse_jws
-from talentseal.keys import PublicKey
 
-MAX_ORDER_BYTES = 2 * 1024 * 1024  # ten thousand changes
-MAX_ORDER_MEMBERS = 50_000
 MAX_FILES = 10_000  # of one run; the rest waits for the next
 INVALID, SUSPENDED = 1, 2
 
@@ -56,19 +50,43 @@ class Opened:
     order: StatusOrder
     issuer: EntityRow
     text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Filed:
+    """An opened order, and the file that it was left in."""
+
+    opened: Opened
     path: Path
+
+
+def take_order(office: Office, text: str) -> tuple[Opened, bool]:
+    """Take one order that was handed over; False if it was taken before.
+
+    It is on record when this returns, and in the next publication. Raises InputError, RefusedError
+    as `apply_order`, UnavailableError.
+    """
+    with office.reading() as session:
+        opened = open_order(session, text, now=office.now)
+    with office.transaction() as session:
+        return opened, apply_order(session, opened, now=office.now)
+
+
+def waiting_files(exchange: Path) -> bool:
+    """Whether any order lies in the exchange folder."""
+    return bool(_order_files(exchange))
 
 
 def take_orders(office: Office, jurisdictions: Sequence[str]) -> list[Outcome]:
     """Take every order of issuers of these jurisdictions; others are left where they are."""
-    opened, outcomes = _open_all(office)
-    for order in sorted(opened, key=lambda one: (one.order.iss, one.order.seq)):
-        if order.issuer.jurisdiction in jurisdictions:
-            outcomes.append(_take(office, order))
+    found, outcomes = _open_all(office)
+    for filed in sorted(found, key=lambda one: (one.opened.order.iss, one.opened.order.seq)):
+        if filed.opened.issuer.jurisdiction in jurisdictions:
+            outcomes.append(_take(office, filed))
     return outcomes
 
 
-def _open_all(office: Office) -> tuple[list[Opened], list[Outcome]]:
+def _open_all(office: Office) -> tuple[list[Filed], list[Outcome]]:
     opened, refused = [], []
     for path in _order_files(office.settings.exchange):
         try:
@@ -88,69 +106,33 @@ def _order_files(exchange: Path) -> list[Path]:
     return found[:MAX_FILES]
 
 
-def _open_file(office: Office, path: Path) -> Opened:
+def _open_file(office: Office, path: Path) -> Filed:
     if path.is_symlink():
         raise InputError("an order is a file, no link", code="MALFORMED")
-    data = read_bounded(path, MAX_ORDER_BYTES)
-    try:
-        text = data.decode("ascii").strip()
-    except UnicodeDecodeError as error:
-        raise InputError("an order is ASCII text", code="MALFORMED") from error
+    text = text_of(read_bounded(path, MAX_SIGNED_BYTES))
     with office.reading() as session:
-        return _open(session, text, path, now=office.now)
+        return Filed(open_order(session, text, now=office.now), path)
 
 
-def _open(session: Session, text: str, path: Path, *, now: int) -> Opened:
+def open_order(session: Session, text: str, *, now: int) -> Opened:
     """Raises InputError, or RefusedError `KEY_UNKNOWN` for a key that is not listed."""
-    jws = parse_jws(text, max_bytes=MAX_ORDER_BYTES)
-    check_header(jws.header, STATUS_ORDER_TYP)
-    order = parse_order(jws.payload)
-    candidates = find_credential_keys(session, kid_of(jws.header))
-    key, issuer = _key_of(candidates, order.iss)
-    if not is_sealed_by(jws, PublicKey.from_jwk(key.jwk)):
-        raise InputError("the signature does not hold", code="SIGNATURE_INVALID")
-    if order.iat > now + CLOCK_SKEW_SECONDS:
-        raise InputError("an order from the future", code="REQUEST_INVALID")
-    return Opened(order, issuer, text, path)
-
-
-def _key_of(
-    candidates: Sequence[tuple[EntityKeyRow, EntityRow]], iss: str
-) -> tuple[EntityKeyRow, EntityRow]:
-    for key, issuer in candidates:
-        if issuer.entity_id == iss and key.state != "compromised":
-            return key, issuer
-    raise RefusedError(
-        "no issuer of that name has the key that signed the order",
-        code="KEY_UNKNOWN",
-        hint="Sign with a key that was enrolled.",
-    )
-
-
-def parse_order(payload: bytes) -> StatusOrder:
-    """Raises InputError `MALFORMED`, `TOO_LARGE`, `REQUEST_INVALID`."""
-    claims = parse_json(payload, max_bytes=MAX_ORDER_BYTES, max_members=MAX_ORDER_MEMBERS)
-    try:
-        return StatusOrder.model_validate(claims)
-    except ValidationError as error:
-        raise InputError(
-            "the order does not have the shape of one", code="REQUEST_INVALID"
-        ) from error
+    order, issuer = open_signed(session, text, STATUS_ORDER_TYP, StatusOrder, now=now)
+    return Opened(order, issuer, text)
 
 
 # --- taking ---------------------------------------------------------------------------------------
 
 
-def _take(office: Office, opened: Opened) -> Outcome:
+def _take(office: Office, filed: Filed) -> Outcome:
     try:
         with office.transaction() as session:
-            is_new = apply_order(session, opened, now=office.now)
+            is_new = apply_order(session, filed.opened, now=office.now)
     except RefusedError as error:
-        return _refuse(opened.path, error)
-    _move(opened.path, "done")
-    order = opened.order
+        return _refuse(filed.path, error)
+    _move(filed.path, "done")
+    order = filed.opened.order
     state = "applied" if is_new else "known"
-    return Outcome(opened.path.name, state, order.iss, order.seq, len(order.changes))
+    return Outcome(filed.path.name, state, order.iss, order.seq, len(order.changes))
 
 
 def apply_order(session: Session, opened: Opened, *, now: int) -> bool:
@@ -159,7 +141,7 @@ def apply_order(session: Session, opened: Opened, *, now: int) -> bool:
     Raises RefusedError `IDEMPOTENCY_CONFLICT`, `NOT_FOUND`, `STATE_CONFLICT`, `REQUEST_INVALID`.
     """
     order, issuer = opened.order, opened.issuer
-    digest = hashlib.sha256(opened.text.encode()).hexdigest()
+    digest = digest_of(opened.text)
     known = repository.find_order(session, issuer.id, order.seq, order.jti)
     if known is not None:
         if known.sha256 == digest:

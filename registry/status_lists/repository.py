@@ -6,6 +6,7 @@ from sqlalchemy import func, insert, select, tuple_, update
 from sqlalchemy.orm import Session
 
 from registry.status_lists.models import (
+    StatusBlockRequestRow,
     StatusBlockRow,
     StatusEntryRow,
     StatusListRow,
@@ -93,6 +94,22 @@ def block_with_uri(session: Session, block: str) -> tuple[str, list[int]]:
         .order_by(StatusEntryRow.position)
     )
     return uri, list(indices)
+
+
+def indices_since(session: Session, issuer: int, since: int) -> int:
+    """How many indices were set aside for an issuer after a moment."""
+    wanted = select(func.coalesce(func.sum(StatusBlockRow.count), 0))
+    of_issuer = StatusBlockRow.issuer == issuer
+    return int(session.scalar(wanted.where(of_issuer, StatusBlockRow.created_at > since)) or 0)
+
+
+def find_block_request(session: Session, issuer: int, jti: str) -> StatusBlockRequestRow | None:
+    return session.get(StatusBlockRequestRow, (issuer, jti))
+
+
+def add_block_request(session: Session, row: StatusBlockRequestRow) -> None:
+    session.add(row)
+    session.flush()
 
 
 # --- entries --------------------------------------------------------------------------------------

@@ -1,0 +1,42 @@
+"""The registry as a service: published files for everybody, status for issuers, acts of operators.
+
+Public answers come from the published files alone. Issuers prove who they are by what they sign,
+operators by a token with roles; both call the same services as the commands. In the background the
+publisher puts into the world what has changed, at once where others wait for it and hourly anyway.
+"""
+
+from collections.abc import Callable, Sequence
+from datetime import datetime
+
+from fastapi import APIRouter, FastAPI
+
+from registry.house import House
+from registry.office import Office
+from registry.publishing.endpoints import files_router
+from registry.publishing.shelf import Shelf
+from registry.readiness import add_numbers, parts
+from registry.status_lists.endpoints import orders_router, status_router
+from registry.status_lists.signed import MAX_SIGNED_BYTES
+from talentseal.commandline import now as system_clock
+from talentseal.service.app import new_app, new_service
+
+BODY_CAPS = {"/v1/status/orders": MAX_SIGNED_BYTES}
+Clock = Callable[[], datetime]
+
+
+def create_app(office: Office, *, clock: Clock = system_clock) -> FastAPI:
+    """The application of one registry. Raises UsageError, UnavailableError where it cannot work."""
+    office.open()
+    shelf = Shelf(office.settings.public)
+    service = new_service("registry", ready=parts(office, clock, shelf), body_caps=BODY_CAPS)
+    add_numbers(service.metrics, office, clock, shelf)
+    house = House(office, clock, shelf, service)
+    app = new_app("Talentseal registry", service, jobs=lambda: [house.publishing()])
+    app.state.house = house
+    for router in _routers(house):
+        app.include_router(router)
+    return app
+
+
+def _routers(house: House) -> Sequence[APIRouter]:
+    return (files_router(house), status_router(house), orders_router(house))
