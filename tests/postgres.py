@@ -61,6 +61,16 @@ def _name(url: str) -> str:
     return url.partition("?")[0].rpartition("/")[2]
 
 
+def program(name: str) -> str:
+    """A program of PostgreSQL, such as pg_dump, from the same place as the cluster's."""
+    return str(next(path / name for path in _places() if (path / name).is_file()))
+
+
+def _places() -> list[Path]:
+    named = os.environ.get("TALENTSEAL_PG_BIN")
+    return [Path(named)] if named else sorted(Path("/usr/lib/postgresql").glob("*/bin"))[::-1]
+
+
 @contextmanager
 def direct(url: str) -> Iterator[Any]:
     """A connection that goes past the program; every statement is a transaction of its own."""
@@ -81,11 +91,9 @@ def _script(act: str, folder: Path) -> str:
 @contextmanager
 def running_cluster() -> Iterator[Cluster]:
     """A new cluster, gone at the end. Where there is no PostgreSQL the test says so."""
-    named = os.environ.get("TALENTSEAL_PG_BIN")
-    places = [Path(named)] if named else list(Path("/usr/lib/postgresql").glob("*/bin"))
     need(
         "PostgreSQL",
-        present=any((place / "initdb").is_file() for place in places),
+        present=any((place / "initdb").is_file() for place in _places()),
         remedy="install the package postgresql, or name its folder in TALENTSEAL_PG_BIN",
     )
     home = Path(mkdtemp(prefix="talentseal-pg-"))

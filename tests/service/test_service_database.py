@@ -192,7 +192,8 @@ def test_no_password_of_a_url_is_ever_told() -> None:
     [
         f"postgresql:/clerk:{SECRET}@127.0.0.1/records",
         f"postgresql://clerk:{SECRET}@127.0.0.1:port/records",
-        f"{SECRET}",
+        f"postgresql://127.0.0.1:{SECRET}/records",  # in the place of the port
+        SECRET,
         "sqlite://",
         "sqlite:///:memory:",
     ],
@@ -247,6 +248,17 @@ def test_a_session_has_limits_and_the_url_may_set_others(cluster: Cluster) -> No
     assert shown(own, "statement_timeout") == "5s"
     assert shown(own, "lock_timeout") == "15s"
     assert shown(own, "application_name") == "issuer"
+
+
+def test_the_forms_of_a_url_that_the_manual_shows_are_taken(cluster: Cluster) -> None:
+    port = (cluster.folder / "port").read_text().strip()
+    passfile = f"passfile={cluster.folder / 'password'}"
+    for url in (
+        f"postgresql://talentseal@127.0.0.1:{port}/postgres?{passfile}",
+        f"postgresql+psycopg://talentseal@127.0.0.1:{port}/postgres?{passfile}",
+        f"postgresql://talentseal@/postgres?host={cluster.folder}&port={port}&{passfile}",
+    ):
+        assert shown(connect(url), "server_encoding") == "UTF8"
 
 
 def shown(engine: Engine, name: str) -> str:

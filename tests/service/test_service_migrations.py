@@ -1,5 +1,6 @@
 """Every migration of every role, one by one, on both databases, with rows already in the tables."""
 
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -10,7 +11,7 @@ from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from alembic.operations import Operations
 from alembic.script import ScriptDirectory
-from postgres import POSTGRESQL, Cluster, both_databases
+from postgres import POSTGRESQL, Cluster, both_databases, program
 from sqlalchemy import (
     Boolean,
     Column,
@@ -158,6 +159,25 @@ def test_rows_of_an_append_only_table_are_never_changed(engine: Engine, kind: st
             run(engine, act)
     with read_only(engine).connect() as connection:
         assert connection.execute(text("SELECT word FROM said")).scalars().all() == ["yes"]
+
+
+def test_a_dump_that_is_restored_keeps_revision_rows_and_triggers(
+    cluster: Cluster, tmp_path: Path
+) -> None:
+    schema, metadata = ROLES["registry"]
+    source, copy, dump = cluster.new(), cluster.new(), str(tmp_path / "registry.dump")
+    schema.migrate(connect(source))
+    fill(connect(source))
+    for argv in (
+        [program("pg_dump"), "--format=custom", f"--file={dump}", source],
+        [program("pg_restore"), "--exit-on-error", f"--dbname={copy}", dump],
+    ):
+        subprocess.run(argv, check=True, timeout=60)
+    restored = connect(copy)
+    assert schema.found(restored) == schema.revision
+    assert differences(restored, metadata) == []
+    with pytest.raises(IntegrityError, match="rows of statement are never changed"):
+        run(restored, "DELETE FROM statement")
 
 
 def run(engine: Engine, statement: str) -> None:
