@@ -144,7 +144,7 @@ def consent_lines(
     for entry in leaving:
         kind = bundle.find_type(entry.holding.summary["type"])
         labels = labels_of(kind, lang)
-        seen = [labels.get(name, name) for name in _paths(entry.shown)]
+        seen = [labels.get(name, name) for name in _paths(entry.shown, entry.hidden)]
         kept = [labels.get(name, name) for name in entry.hidden]
         lines += [
             f"From            {escape(_title(entry.holding, lang))}",
@@ -172,10 +172,11 @@ def _title(holding: Holding, lang: str) -> str:
     return ", ".join(filter(None, (name, title, str(summary["number"]))))
 
 
-def _paths(claims: Mapping[str, object]) -> list[str]:
-    """Dotted names of what is shown, one level deep."""
+def _paths(claims: Mapping[str, object], hidden: Sequence[str]) -> list[str]:
+    """Names of what is shown; by dotted names where a part of a claim stays hidden."""
     names = []
     for name, value in claims.items():
-        inner = list(value) if isinstance(value, Mapping) else []
+        partly = isinstance(value, Mapping) and any(h.startswith(f"{name}.") for h in hidden)
+        inner = value if partly and isinstance(value, Mapping) else ()
         names += [f"{name}.{member}" for member in inner] or [name]
     return names

@@ -1,0 +1,237 @@
+"""Mirror of `oid4vp-1final-wallet-negative-test-*` (suite at 12f2a4d), and hostile verifiers
+beyond it: an error is shown, and the response endpoint is not called."""
+
+import time
+from collections.abc import Mapping
+from typing import Any
+from urllib.parse import urlencode
+
+import pytest
+from conformance.oid4vp_1final_wallet.test_happy_flow import NAME, title
+from conformance.peers import small_jose
+from conformance.peers.http_peer import Reply
+from conformance.peers.verifier_peer import REQUEST_TYPE, VerifierPeer
+from simulator import key
+from wallet_people import Person, talk
+
+from talentseal import x509
+
+
+def stopped(person: Person, verifier: VerifierPeer, link: str) -> tuple[int, str]:
+    """Exit and code of a request that is refused with nothing sent."""
+    found = person.refused("present", link, "--yes")
+    assert not verifier.was_answered
+    assert all(act["act"] != "presented" for act in person.ask("history")["history"])
+    return found
+
+
+CLAIMS: list[tuple[Mapping[str, Any], str]] = [
+    ({"nonce": ...}, "REQUEST_INVALID"),
+    ({"client_id": "x509_san_dns:other.city.example"}, "REQUEST_INVALID"),
+    ({"redirect_uri": "https://harbour.city.example/response"}, "REQUEST_INVALID"),
+    ({"transaction_data": ["eyJ0eXBlIjoidW5rbm93biJ9"]}, "REQUEST_INVALID"),
+    ({"response_uri": ...}, "REQUEST_INVALID"),
+    ({"response_uri": "https://evil.example/response"}, "REQUEST_INVALID"),
+    ({"dcql_query": ...}, "REQUEST_INVALID"),
+    ({"scope": "title"}, "REQUEST_INVALID"),
+    ({"dcql_query": {"credentials": [{"id": "a b"}]}}, "MALFORMED"),
+    ({"exp": 1_700_000_000}, "REQUEST_INVALID"),
+    ({"response_mode": "fragment"}, "REQUEST_INVALID"),
+]
+
+
+@pytest.mark.parametrize(("claims", "code"), CLAIMS, ids=range(len(CLAIMS)))
+def test_a_request_with_a_wrong_claim_is_not_answered(
+    holder: Person, verifier: VerifierPeer, claims: Mapping[str, Any], code: str
+) -> None:
+    assert stopped(holder, verifier, verifier.ask(title(NAME), **claims)) == (1, code)
+
+
+HEADERS: list[tuple[Mapping[str, Any], str]] = [
+    ({"typ": "JWT"}, "TYPE_CONFUSION"),
+    ({"typ": ...}, "TYPE_CONFUSION"),
+    ({"alg": "none"}, "ALG_NOT_ALLOWED"),
+    ({"x5c": ...}, "CERT_PATH_INVALID"),
+]
+
+
+@pytest.mark.parametrize(("header", "code"), HEADERS, ids=range(len(HEADERS)))
+def test_a_request_with_a_wrong_header_is_not_answered(
+    holder: Person, verifier: VerifierPeer, header: Mapping[str, Any], code: str
+) -> None:
+    verifier.header = dict(header)
+    assert stopped(holder, verifier, verifier.ask(title(NAME))) == (1, code)
+
+
+def test_an_invalid_signature_is_not_answered(holder: Person, verifier: VerifierPeer) -> None:
+    verifier.key = small_jose.new_key()
+    assert stopped(holder, verifier, verifier.ask(title(NAME))) == (1, "SIGNATURE_INVALID")
+
+
+def test_a_self_made_certificate_is_not_believed(holder: Person, verifier: VerifierPeer) -> None:
+    ca = key("a stranger's authority")
+    made = x509.make_root_ca(
+        ca, common_name="Own CA", organisation="Nobody", country="CN",
+        namespaces=["city.example"], not_before=1_700_000_000, not_after=2_000_000_000, serial=1,
+    )  # fmt: skip
+    leaf = x509.make_leaf(
+        made, ca, key("harbour of the conformance tests").public,
+        entity_id=f"https://{verifier.host}", organisation="Nobody", country="CN",
+        not_before=1_700_000_000, window_end=1_900_000_000, not_after=1_950_000_000, serial=2,
+    )  # fmt: skip
+    verifier.chain = [x509.der_of(leaf)]
+    assert stopped(holder, verifier, verifier.ask(title(NAME))) == (1, "CERT_PATH_INVALID")
+
+
+@pytest.mark.parametrize(
+    "client_id", ["harbour.city.example", "origin:https://harbour.city.example", "nothing:x",
+                  "x509_hash:AAAA", "verifier_attestation:x"],
+)  # fmt: skip
+def test_a_verifier_that_cannot_be_known_is_not_answered(
+    holder: Person, verifier: VerifierPeer, client_id: str
+) -> None:
+    verifier.ask(title(NAME), client_id=client_id)
+    assert stopped(holder, verifier, verifier.link(client_id=client_id))[0] == 1
+
+
+def test_an_unsigned_request_for_a_certified_name_is_not_answered(
+    holder: Person, verifier: VerifierPeer
+) -> None:
+    verifier.ask(title(NAME))
+    texts = {name: str(value) for name, value in verifier.claims.items()}
+    assert stopped(holder, verifier, f"openid4vp://?{urlencode(texts)}") == (1, "REQUEST_INVALID")
+    assert verifier.log == []
+
+
+def test_a_nonce_of_the_wallet_that_does_not_come_back_ends_it(
+    holder: Person, verifier: VerifierPeer
+) -> None:
+    verifier.ask(title(NAME))
+    verifier.instead["/request"] = Reply(200, verifier.object().encode(), REQUEST_TYPE)
+    link = verifier.link(request_uri_method="post")
+    assert stopped(holder, verifier, link) == (1, "REQUEST_INVALID")
+
+
+ODD = [
+    (Reply(200, b"<html>hello</html>", "text/html"), 4),
+    (Reply(200, b"A" * 200_000, REQUEST_TYPE), 1),
+    (Reply(200, b"{}", "application/json"), 4),
+    (Reply(200, b"", REQUEST_TYPE), 1),
+    (Reply(200, b"\xff\xfe", REQUEST_TYPE), 1),
+    (Reply(302, b"", REQUEST_TYPE), 4),
+    (Reply(404, b"{}", "application/json"), 4),
+    (Reply(500, b"", REQUEST_TYPE), 4),
+]
+
+
+@pytest.mark.parametrize(("reply", "code"), ODD, ids=range(len(ODD)))
+def test_an_odd_request_object_is_not_answered(
+    holder: Person, verifier: VerifierPeer, reply: Reply, code: int
+) -> None:
+    verifier.instead["/request"] = reply
+    assert stopped(holder, verifier, verifier.ask(title(NAME)))[0] == code
+
+
+def test_a_silent_verifier_is_given_up_within_ten_seconds(
+    holder: Person, verifier: VerifierPeer
+) -> None:
+    verifier.instead["/request"] = Reply(200, b"", silent=8)
+    began = time.monotonic()
+    assert stopped(holder, verifier, verifier.ask(title(NAME)))[0] == 4
+    assert time.monotonic() - began < 10
+
+
+# --- what is refused by saying so -----------------------------------------------------------------
+
+
+@pytest.mark.parametrize("encrypted", [False, True])
+@pytest.mark.parametrize(
+    "asked",
+    [
+        title(NAME, meta={"vct_values": ["urn:eudi:pid:1"]}),
+        title(NAME, {"path": ["portrait"]}),
+        title({"path": ["display_name"], "values": ["Somebody Else"]}),
+        title(NAME, format="mso_mdoc", meta={"doctype_value": "x"}),
+        title(NAME, trusted_authorities=[{"type": "aki", "values": ["AAAA"]}]),
+    ],
+    ids=["type", "claim", "value", "format", "authority"],
+)
+def test_what_nothing_fits_is_answered_with_no_and_no_more(
+    holder: Person, verifier: VerifierPeer, asked: dict[str, Any], *, encrypted: bool
+) -> None:
+    verifier.encryption_key = small_jose.new_key() if encrypted else None
+    found = holder.refused("present", verifier.ask(asked), "--yes")
+    assert found == (1, "PRESENTATION_DECLINED")
+    assert verifier.posted() == {"error": "access_denied", "state": "state-1"}
+
+
+def test_part_of_what_is_asked_for_never_leaves(holder: Person, verifier: VerifierPeer) -> None:
+    other = title(id="pid", meta={"vct_values": ["urn:eudi:pid:1"]})
+    link = verifier.ask(title(NAME), other)
+    assert holder.refused("present", link, "--yes") == (1, "PRESENTATION_DECLINED")
+    assert verifier.posted().keys() == {"error", "state"}
+
+
+def test_a_no_of_the_person_looks_like_a_wallet_without_it(
+    holder: Person, verifier: VerifierPeer
+) -> None:
+    home = {"TALENTSEAL_HOME": str(holder.home)}
+    code, seen = talk("n\n", "present", verifier.ask(title(NAME)), **home)
+    assert code == 1, seen
+    declined = verifier.posted()
+    verifier.log.clear()
+    asked = title({"path": ["display_name"], "values": ["Somebody Else"]})
+    code, seen = talk("\n", "present", verifier.ask(asked), **home)
+    assert code == 1, seen
+    assert "Press Enter" in seen
+    assert verifier.posted() == declined
+
+
+def test_without_a_person_and_without_yes_nothing_is_fetched(
+    holder: Person, verifier: VerifierPeer
+) -> None:
+    ran = holder.run("present", verifier.ask(title(NAME)))
+    assert (ran.code, verifier.log) == (2, [])
+    assert "--yes" in ran.err
+
+
+def test_a_verifier_that_wants_encryption_and_has_no_key_gets_nothing(
+    holder: Person, verifier: VerifierPeer
+) -> None:
+    link = verifier.ask(title(NAME), response_mode="direct_post.jwt")
+    assert stopped(holder, verifier, link) == (1, "REQUEST_INVALID")
+
+
+# --- after it has left ----------------------------------------------------------------------------
+
+
+def test_a_verifier_that_refuses_is_reported(holder: Person, verifier: VerifierPeer) -> None:
+    verifier.instead["/response"] = Reply(400, b'{"error": "invalid_request"}')
+    found = holder.refused("present", verifier.ask(title(NAME)), "--yes")
+    assert found == (1, "PRESENTATION_REJECTED")
+    assert holder.ask("history")["history"][-1]["act"] == "presented"
+
+
+def test_what_may_have_arrived_is_said_to_be_uncertain(
+    holder: Person, verifier: VerifierPeer
+) -> None:
+    verifier.instead["/response"] = Reply(500)
+    ran = holder.run("present", verifier.ask(title(NAME)), "--yes")
+    assert ran.code == 4
+    assert "not known whether" in ran.err
+
+
+@pytest.mark.parametrize(
+    "uri", ["javascript:alert(1)", "http://harbour.city.example/", "file:///etc/passwd", "x"]
+)
+def test_an_address_that_is_none_is_not_shown(
+    holder: Person, verifier: VerifierPeer, uri: str
+) -> None:
+    verifier.after = {"redirect_uri": uri}
+    assert holder.ask("present", verifier.ask(title(NAME)), "--yes")["redirect_uri"] is None
+
+
+def test_nothing_held_is_told_like_a_no(person: Person, verifier: VerifierPeer) -> None:
+    found = person.refused("present", verifier.ask(title(NAME)), "--yes")
+    assert found == (1, "PRESENTATION_DECLINED")
+    assert verifier.posted()["error"] == "access_denied"
