@@ -46,6 +46,7 @@ _DEFAULT_RATE = Rate(6000, 60)
 _DEFAULT_RUNNING = 200
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{8,64}")
 _UNMATCHED = "unmatched"
+JSON = "application/json"
 _PLAIN_PATHS = frozenset({"/healthz", "/readyz", "/metrics"})
 _HEADERS = (
     (b"x-content-type-options", b"nosniff"),
@@ -138,7 +139,7 @@ def new_app(title: str, service: Service, *, jobs: Callable[[], Sequence[Job]] =
         redoc_url=None,
         lifespan=lifespan,
         redirect_slashes=False,
-        responses={"default": {"description": "A problem document (RFC 9457)."}},
+        responses={"default": problems.DOCUMENTED},
     )
     app.router.route_class = StrictRoute
     app.state.service, app.state.jobs = service, {}
@@ -183,18 +184,27 @@ def _add_health(app: FastAPI, service: Service) -> None:
         """The process answers."""
         return {"status": "ok"}
 
-    @app.get("/readyz", tags=["health"], responses={503: {"description": "A part is missing."}})
+    @app.get("/readyz", tags=["health"], responses={503: _documented("A part is missing.", JSON)})
     def readyz() -> Response:
         """Everything that the service needs is there; 503 and the part's name where not."""
         found = {name: _state(ask) for name, ask in service.ready.items()}
         is_ready = all(one["ok"] for one in found.values())
         body = {"status": "ready" if is_ready else "not_ready", "parts": found}
-        return Response(dump_json(body), 200 if is_ready else 503, _no_store(), "application/json")
+        return Response(dump_json(body), 200 if is_ready else 503, _no_store(), JSON)
 
-    @app.get("/metrics", tags=["health"])
+    @app.get(
+        "/metrics",
+        tags=["health"],
+        response_class=Response,
+        responses={200: _documented("Numbers for Prometheus.", "text/plain")},
+    )
     def metrics() -> Response:
         """Numbers for Prometheus."""
         return Response(service.metrics.text(), headers=_no_store(), media_type=CONTENT_TYPE)
+
+
+def _documented(description: str, media_type: str) -> dict[str, Any]:
+    return {"description": description, "content": {media_type: {}}}
 
 
 def _no_store() -> dict[str, str]:

@@ -26,6 +26,25 @@ from talentseal.errors import (
 )
 
 PROBLEM_TYPE = "application/problem+json"
+_TEXT = {"type": "string"}
+_FAULT = {"type": "object", "properties": dict.fromkeys(("pointer", "error", "message"), _TEXT)}
+DOCUMENTED: dict[str, Any] = {
+    "description": "A problem document (RFC 9457); `code` is stable, `errors` names every fault.",
+    "content": {
+        PROBLEM_TYPE: {
+            "schema": {
+                "type": "object",
+                "required": ["type", "title", "status", "detail", "code", "instance"],
+                "properties": {
+                    **dict.fromkeys(("type", "title", "detail", "code", "instance"), _TEXT),
+                    "status": {"type": "integer"},
+                    "errors": {"type": "array", "items": _FAULT},
+                },
+            }
+        }
+    },
+}
+"""What every operation may answer besides its own answers, for the interface's description."""
 RETRY_SECONDS = 5
 _TYPE_BASE = "https://talentseal.example/problems/"  # a name, never fetched
 _MAX_FAULTS = 50

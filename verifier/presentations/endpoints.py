@@ -169,7 +169,9 @@ def wallet_router(station: Station) -> APIRouter:
 
     @router.post(
         "/oid4vp/response/{number}",
-        responses={400: {"description": "The answer is refused, without detail."}},
+        responses={
+            400: {"description": "Refused, without detail.", "content": {"application/json": {}}}
+        },
         openapi_extra=_form_body("vp_token", "state", "error", "response"),
     )
     async def response(number: str, request: Request) -> Response:
@@ -180,7 +182,11 @@ def wallet_router(station: Station) -> APIRouter:
             return _answer(service.REFUSED)
         return _answer(await run_in_threadpool(service.answer, station, number, fields))
 
-    @router.get("/presented/{number}", response_class=Response)
+    @router.get(
+        "/presented/{number}",
+        response_class=Response,
+        responses={200: {"content": {"text/html": {}}}},
+    )
     async def presented(number: str) -> Response:
         """Where the wallet brings the browser back; the code is in the fragment."""
         del number
