@@ -17,14 +17,22 @@ PEERS ?= 1
 LOCK_FLAGS := --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
 	--no-header
 
-.PHONY: help demo test check fix bench environment demo-environment peers lock clean
+.PHONY: help demo up down test check fix bench environment demo-environment peers lock clean
 
 help: ## list the tasks
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "make %-12s %s\n", $$1, $$2}' Makefile
 
 demo: demo-environment ## from nothing to a sealed, checked, revoked and refused certificate
-	@echo "demo: two jurisdictions, three certificates, one revocation, all without a network"
+	@echo "demo: three services, two jurisdictions, officers, wallets, revocation; with and without network"
 	@$(BIN)/python examples/demo.py
+
+up: demo-environment ## start registry, issuer and verifier of the demo and keep them running
+	@echo "up: registry 8701, issuer 8702, verifier 8703, on this machine alone"
+	@$(BIN)/python examples/network.py up
+
+down: ## stop them
+	@echo "down: the three services of the demo"
+	@$(BIN)/python examples/network.py down
 
 test: environment ## the whole test suite
 	@echo "test: unit tests, vectors, attack stories and journeys on all cores"
