@@ -8,13 +8,15 @@ from issuer.custody.service import bring_trust
 from issuer.database import transaction
 from issuer.issuances.service import forget
 from issuer.office import TRUST_SOURCE, Office
+from issuer.status.blocks import top_up
 from issuer.status.outbox import Carrier
 from talentseal.commandline import setting
 from talentseal.service.app import Service
 from talentseal.service.jobs import Repeating
 
-OUTBOX, TRUST, RETENTION = "outbox", "trust", "retention"
+OUTBOX, BLOCKS, TRUST, RETENTION = "outbox", "blocks", "trust", "retention"
 _OUTBOX_SECONDS = 2.0  # between looks; after a failure the carrier itself rests longer
+_BLOCKS_SECONDS = 60.0
 _TRUST_SECONDS = 300.0
 _RETENTION_SECONDS = 300.0
 
@@ -31,6 +33,7 @@ class Duties:
         """The jobs, new for each start of the application."""
         work: Sequence[tuple[str, Callable[[], object], float]] = (
             (OUTBOX, self._carrier.run, _OUTBOX_SECONDS),
+            (BLOCKS, self.store_indices, _BLOCKS_SECONDS),
             (TRUST, self.renew_trust, _TRUST_SECONDS),
             (RETENTION, self.erase, _RETENTION_SECONDS),
         )
@@ -54,6 +57,10 @@ class Duties:
         forget(self._office, now=now)
         with transaction(self._office.engine) as db:
             forget_tokens(db, now=now)
+
+    def store_indices(self) -> None:
+        """Keep enough status indices in store."""
+        top_up(self._office, now=self._clock())
 
     def renew_trust(self) -> None:
         """Bring the trust data from its source, if one is set, and read it afresh in any case."""

@@ -22,10 +22,11 @@ from issuer.bulk.models import CHUNK_ROWS, Job, RowFault, SealedRow
 from issuer.bulk.sealing import Sealer
 from issuer.bulk.workers import Pending, Work, working
 from issuer.database import reading, transaction
-from issuer.issuance.repository import room, take_in, usable_list
+from issuer.issuance.repository import take_in, usable_list
 from issuer.issuance.sealing import Random
 from issuer.issuance.service import new_number
 from issuer.office import Office
+from issuer.status.blocks import top_up
 from talentseal.encoding import dump_json, to_seconds
 from talentseal.errors import UnavailableError, UsageError
 from talentseal.files import read_bounded, write_atomic
@@ -115,17 +116,16 @@ def _done(task: Run, *, resume: bool) -> int | None:
 
 
 def _check_room(task: Run, done: int | None) -> None:
-    """Raises UnavailableError where indices are missing for what is left."""
-    usable_list(task.office.engine, task.office.bundle)
+    """Raises UnavailableError where indices are missing for what is left and none are to be had."""
     left = len(task.job.rows) - (done or 0) * CHUNK_ROWS
-    with reading(task.office.engine) as db:
-        free = room(db)
+    free = top_up(task.office, now=task.clock(), least=left)
     if free < left:
         raise UnavailableError(
             f"{left} status indices are needed, {free} are left",
             code="STATUS_LIST_UNPUBLISHED",
             hint="Ask for a block with `registry issuer block`, then run `issuer enrol FILE`.",
         )
+    usable_list(task.office.engine, task.office.bundle)
 
 
 # --- chunks ---------------------------------------------------------------------------------------

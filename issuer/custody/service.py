@@ -12,7 +12,7 @@ from issuer.audit.trail import note
 from issuer.custody.making import keys
 from issuer.database import key, status_block, transaction
 from issuer.office import Office, set_profile
-from schemas.registry import Enrolment
+from schemas.registry import Enrolment, StatusBlock
 from talentseal.artefacts import file_code
 from talentseal.encoding import MAX_METADATA_BYTES, dump_json, parse_json, to_seconds
 from talentseal.errors import InputError, RefusedError
@@ -59,19 +59,21 @@ def _keep(db: Connection, answer: Enrolment) -> None:
     """Chains of our keys, and blocks that are new; a block that is here goes on as it is."""
     for kid, chain in answer.x5c.items():
         db.execute(update(key).where(key.c.kid == kid).values(x5c=dump_json(chain).decode()))
-    known = set(db.execute(select(status_block.c.block)).scalars())
     for block in answer.blocks:
-        if block.block not in known:
-            indices = dump_json(block.indices).decode()
-            db.execute(
-                insert(status_block).values(
-                    block=block.block,
-                    uri=block.uri,
-                    indices=indices,
-                    size=len(block.indices),
-                    used=0,
-                )
-            )
+        keep_block(db, block)
+
+
+def keep_block(db: Connection, block: StatusBlock) -> bool:
+    """Take in a block of indices; False for one that is here already."""
+    if db.execute(select(status_block.c.block).where(status_block.c.block == block.block)).first():
+        return False
+    indices = dump_json(block.indices).decode()
+    db.execute(
+        insert(status_block).values(
+            block=block.block, uri=block.uri, indices=indices, size=len(block.indices), used=0
+        )
+    )
+    return True
 
 
 def bring_trust(office: Office, *, source: str, now: datetime) -> Sequence[Change]:

@@ -15,6 +15,7 @@ from sqlalchemy import func, select, update
 
 from issuer.database import outbox, reading, transaction
 from issuer.office import Office
+from schemas.registry import MAX_BLOCK
 from talentseal.commandline import setting
 from talentseal.encoding import parse_json, to_seconds
 from talentseal.errors import InputError, TalentsealError, UnavailableError, UsageError
@@ -24,6 +25,7 @@ from talentseal.files import write_atomic
 REGISTRY_URL = "TALENTSEAL_REGISTRY_URL"
 JOSE = "application/jose"
 MAX_ANSWER_BYTES = 1024 * 1024
+MAX_ANSWER_MEMBERS = MAX_BLOCK + 16
 FIRST_REST_SECONDS, LONGEST_REST_SECONDS = 1, 300
 _AT_ONCE = 200
 _ANSWERS = ("application/json", "application/problem+json")
@@ -102,7 +104,9 @@ def post_signed(fetcher: Fetcher, url: str, jws: str) -> dict[str, Any]:
         )
         if answer.status >= 400:
             raise UnavailableError(f"the registry refused: {_code(answer)}")
-        document: dict[str, Any] = parse_json(answer.document, max_bytes=MAX_ANSWER_BYTES)
+        document: dict[str, Any] = parse_json(
+            answer.document, max_bytes=MAX_ANSWER_BYTES, max_members=MAX_ANSWER_MEMBERS
+        )
     except InputError as error:
         raise UnavailableError("the registry's answer cannot be read", code=error.code) from error
     return document
