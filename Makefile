@@ -17,7 +17,8 @@ PEERS ?= 1
 LOCK_FLAGS := --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
 	--no-header
 
-.PHONY: help demo up down test check fix bench environment demo-environment peers lock clean
+.PHONY: help demo up down test check fix bench environment demo-environment peers strangers \
+	lock clean
 
 help: ## list the tasks
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "make %-12s %s\n", $$1, $$2}' Makefile
@@ -73,14 +74,18 @@ demo-environment:
 peers: ## install the foreign verifiers into an environment of their own
 	@scripts/environment.sh benchmarks/peers/.venv benchmarks/peers/lock.txt
 
+strangers: ## install foreign wallets and verifiers for the tests (needs Node 20)
+	@scripts/strangers.sh
+
 lock: ## resolve all dependencies anew (needs uv)
-	@echo "lock: requirements/lock.txt, requirements/demo.txt, benchmarks/peers/lock.txt"
+	@echo "lock: requirements/{lock,demo,node}.txt, benchmarks/peers/lock.txt"
 	@uv pip compile $(LOCK_FLAGS) --all-extras pyproject.toml -o requirements/lock.txt
 	@uv pip compile $(LOCK_FLAGS) --extra service -c requirements/lock.txt \
 		pyproject.toml requirements/build.in -o requirements/demo.txt
 	@uv pip compile $(LOCK_FLAGS) benchmarks/peers/peers.in -o benchmarks/peers/lock.txt
+	@uv pip compile $(LOCK_FLAGS) requirements/node.in -o requirements/node.txt
 
 clean: ## remove environments, caches and the demo's world
-	@echo "clean: .venv, benchmarks/peers/.venv, .demo, caches"
-	@rm -rf .venv benchmarks/peers/.venv .demo dist .mypy_cache .ruff_cache .import_linter_cache \
-		.hypothesis
+	@echo "clean: .venv, benchmarks/peers/.venv, .node, node_modules, .demo, caches"
+	@rm -rf .venv benchmarks/peers/.venv .node tests/conformance/node/node_modules .demo dist \
+		.mypy_cache .ruff_cache .import_linter_cache .hypothesis

@@ -1,5 +1,6 @@
 """What is installed is what was resolved: pinned, hashed, and bound to no registry."""
 
+import json
 import re
 from pathlib import Path
 from typing import Any
@@ -8,7 +9,12 @@ import pytest
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
-LOCKS = ["requirements/lock.txt", "requirements/demo.txt", "benchmarks/peers/lock.txt"]
+LOCKS = [
+    "requirements/lock.txt",
+    "requirements/demo.txt",
+    "requirements/node.txt",
+    "benchmarks/peers/lock.txt",
+]
 
 
 def pins(path: Path) -> dict[str, str]:
@@ -65,3 +71,12 @@ def test_foreign_verifiers_stay_out_of_our_own_environment(root: Path) -> None:
     foreign = {"sd-jwt", "openvc-core", "cwt", "pycose"}
     assert foreign <= pins(root / "benchmarks/peers/lock.txt").keys()
     assert not foreign & pins(root / "requirements/lock.txt").keys()
+
+
+def test_foreign_parts_for_node_have_hashes_and_no_address(root: Path) -> None:
+    text = (root / "tests/conformance/node/package-lock.json").read_text(encoding="utf-8")
+    assert "://" not in text
+    packages = json.loads(text)["packages"]
+    asked = packages.pop("")["dependencies"]
+    assert all(one["integrity"].startswith("sha512-") for one in packages.values())
+    assert {name: packages[f"node_modules/{name}"]["version"] for name in asked} == asked
