@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Annotated, Any
 
-from fastapi import Depends, Request, Response
+from fastapi import Depends, Header, Request, Response
 from sqlalchemy import Connection
 
 from issuer.database import idempotency, transaction
@@ -30,17 +30,33 @@ _SEALED = "sealed"
 _MAX_KEPT_BYTES = 1024 * 1024
 
 
-async def _octets(request: Request) -> bytes:
+async def _octets(
+    request: Request,
+    idempotency_key: Annotated[
+        str | None, Header(description="16 to 64 characters of A-Z a-z 0-9 . _ ~ -, new for each.")
+    ] = None,
+) -> bytes:
+    """The key is read by `call_of`; here it is only described."""
+    del idempotency_key
     return await request.body()
 
 
 Octets = Annotated[bytes, Depends(_octets)]
-"""The body as it came; the framework has read it already."""
+"""The body as it came, of a call that is done once; the framework has read it already."""
 
 
-def matcher(request: Request) -> Callable[[str], None]:
-    """Compares a tag with the caller's `If-Match`. It raises RefusedError."""
+def _matcher(
+    request: Request,
+    if_match: Annotated[
+        str | None, Header(description="ETag of the version that was read.")
+    ] = None,
+) -> Callable[[str], None]:
+    del if_match
     return partial(check_match, request)
+
+
+Match = Annotated[Callable[[str], None], Depends(_matcher)]
+"""Compares a tag with the caller's `If-Match`. It raises RefusedError."""
 
 
 def once(

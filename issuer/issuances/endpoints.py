@@ -8,7 +8,7 @@ from fastapi import APIRouter, Depends, Path, Query, Request, Response
 from pydantic import BaseModel, ConfigDict, Field
 from sqlalchemy import Connection
 
-from issuer.acts import Octets, answer, matcher, once, place_after
+from issuer.acts import Match, Octets, answer, once, place_after
 from issuer.database import reading
 from issuer.issuance.models import Issued
 from issuer.issuances import service
@@ -130,10 +130,16 @@ def _add_preparing(router: APIRouter, office: Office, clock: Clock) -> None:
 
     @router.put("/{issuance}", response_model=IssuanceView)
     def correct(
-        request: Request, issuance: Id, who: Preparer, body: DraftBody, octets: Octets
+        request: Request,
+        issuance: Id,
+        who: Preparer,
+        *,
+        body: DraftBody,
+        octets: Octets,
+        match: Match,
     ) -> Response:
         """Say something else; it must then be approved anew."""
-        now, draft, match = clock(), body.draft(), matcher(request)
+        now, draft = clock(), body.draft()
 
         def act(db: Connection) -> tuple[int, dict[str, Any]]:
             row = service.correct(db, office, who, issuance, draft, match=match, now=now)
@@ -148,9 +154,11 @@ def _add_deciding(router: APIRouter, office: Office, clock: Clock) -> None:
     Reader = Annotated[Actor, Depends(officer(office, *service.READERS))]  # noqa: N806
 
     @router.post("/{issuance}/approve", response_model=IssuanceView)
-    def approve(request: Request, issuance: Id, who: Approver, octets: Octets) -> Response:
+    def approve(
+        request: Request, issuance: Id, who: Approver, octets: Octets, match: Match
+    ) -> Response:
         """The second pair of eyes; never the preparer's own."""
-        now, match = clock(), matcher(request)
+        now = clock()
 
         def act(db: Connection) -> tuple[int, dict[str, Any]]:
             return 200, shown(service.approve(db, who, issuance, match=match, now=now))
@@ -158,9 +166,11 @@ def _add_deciding(router: APIRouter, office: Office, clock: Clock) -> None:
         return answer(once(office, request, who.id, octets, act, at=to_seconds(now)))
 
     @router.post("/{issuance}/withdraw", response_model=IssuanceView)
-    def withdraw(request: Request, issuance: Id, who: Reader, octets: Octets) -> Response:
+    def withdraw(
+        request: Request, issuance: Id, who: Reader, octets: Octets, match: Match
+    ) -> Response:
         """Give it up; its claims are erased."""
-        now, match = clock(), matcher(request)
+        now = clock()
 
         def act(db: Connection) -> tuple[int, dict[str, Any]]:
             return 200, shown(service.withdraw(db, who, issuance, match=match, now=now))
@@ -172,9 +182,11 @@ def _add_deciding(router: APIRouter, office: Office, clock: Clock) -> None:
         response_model=PaperView,
         responses={200: {"content": {PNG: {"schema": {"type": "string", "format": "binary"}}}}},
     )
-    def paper(request: Request, issuance: Id, who: Issuer, octets: Octets) -> Response:
+    def paper(
+        request: Request, issuance: Id, who: Issuer, octets: Octets, match: Match
+    ) -> Response:
         """Seal it as one code to print; its text, or its picture by `Accept`."""
-        now, match, wanted = clock(), matcher(request), _wanted(request)
+        now, wanted = clock(), _wanted(request)
         office.check_key()
 
         def act(db: Connection) -> tuple[int, dict[str, Any]]:

@@ -8,7 +8,7 @@ from fastapi import APIRouter, Depends, Path, Query, Request, Response
 from pydantic import BaseModel, ConfigDict, Field
 from sqlalchemy import Connection
 
-from issuer.acts import Octets, answer, matcher, once, place_after
+from issuer.acts import Match, Octets, answer, once, place_after
 from issuer.database import reading
 from issuer.issuance.service import spelled
 from issuer.office import Office
@@ -100,9 +100,15 @@ def _add_act(
     Revoker = Annotated[Actor, Depends(officer(office, REVOKER))]  # noqa: N806  a type
 
     def changed(
-        request: Request, number: Number, who: Revoker, body: ReasonBody, octets: Octets
+        request: Request,
+        number: Number,
+        who: Revoker,
+        *,
+        body: ReasonBody,
+        octets: Octets,
+        match: Match,
     ) -> Response:
-        now, match = clock(), matcher(request)
+        now = clock()
         office.check_key()
 
         def change(db: Connection) -> tuple[int, dict[str, Any]]:
