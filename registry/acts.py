@@ -4,10 +4,11 @@ An act runs with its `Idempotency-Key` and its row of the audit trail in one tra
 the caller's role is asked for again. The same call again gets the answer that was kept, for a day.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Header, Request, Response
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 from sqlalchemy.orm import Session
 
 from registry.house import House
@@ -19,11 +20,13 @@ from talentseal.errors import UsageError
 from talentseal.service.app import StrictRoute
 from talentseal.service.auth import Actor
 from talentseal.service.idempotency import call_of, claim, keep
+from talentseal.service.paging import after
 
+CODE = r"^[A-Z]{2}(/[0-9]{2,12})?$"
 JOSE = "application/jose"
 PROBLEM = "application/problem+json"
-Act = Callable[[Office, Session], Mapping[str, Any]]
-"""Does the act in a transaction; the document of the answer."""
+Act = Callable[[Office, Session], tuple[Mapping[str, Any], Collection[str]]]
+"""Does the act in a transaction; the document of the answer, and what must be published anew."""
 
 _PROBLEM_SCHEMA = {
     "type": "object",
@@ -50,6 +53,24 @@ SIGNED_BODY = {
         "content": {JOSE: {"schema": {"type": "string", "description": "A compact JWS."}}},
     }
 }
+
+
+Code = Annotated[
+    str, StringConstraints(pattern=CODE, max_length=20), Field(examples=["CN/4403"])
+]  # fmt: skip
+EntityId = Annotated[
+    str,
+    StringConstraints(pattern=r"^https://[!-~]+$", max_length=512),
+    Field(examples=["https://titles.sz.example"]),
+]
+Text = Annotated[str, StringConstraints(pattern=r"^[^\x00-\x1f\x7f]+$", max_length=200)]
+Names = Annotated[dict[str, Text], Field(max_length=20, examples=[{"en": "Example Office"}])]
+
+
+class Body(BaseModel):
+    """What an operator sends: every member known, every value of its type."""
+
+    model_config = ConfigDict(extra="forbid", strict=True)
 
 
 def new_router(tag: str) -> APIRouter:
@@ -97,13 +118,24 @@ def once(
     """Do an act, or find what it answered before. Raises what `act` raises, and our errors."""
     office = house.view(who.id)
     call = call_of(request, who.id, octets)
+    touched: Collection[str] = ()
     with office.transaction() as session:
         acting(session, who, *roles)
         kept = claim(session, idempotency, call, now=office.now)
         if kept is None:
-            document = act(office, session)
+            document, touched = act(office, session)
             kept = keep(session, idempotency, call, status, document, now=office.now)
+    if touched:
+        house.publisher.changed(*touched)
     return kept.response()
+
+
+def number_after(cursor: str | None) -> int:
+    """The number after which a page begins. Raises UsageError for a cursor that is none of ours."""
+    key = after(cursor) or "0"
+    if not (key.isascii() and key.isdigit() and len(key) < 16):
+        raise UsageError("the cursor is none of ours", hint="Take it from `next`.")
+    return int(key)
 
 
 def answer(document: object, status: int = 200) -> Response:

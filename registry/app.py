@@ -10,8 +10,14 @@ from datetime import datetime
 
 from fastapi import APIRouter, FastAPI
 
+from registry.audit.endpoints import audit_router
 from registry.house import House
+from registry.issuers.endpoints import issuers_router
+from registry.issuers.enrolment_endpoints import enrolments_router
+from registry.issuers.rights_endpoints import rights_router
+from registry.jurisdictions.endpoints import jurisdictions_router
 from registry.office import Office
+from registry.publishing.desk_endpoints import publications_router
 from registry.publishing.endpoints import files_router
 from registry.publishing.shelf import Shelf
 from registry.readiness import add_numbers, parts
@@ -31,7 +37,7 @@ def create_app(office: Office, *, clock: Clock = system_clock) -> FastAPI:
     service = new_service("registry", ready=parts(office, clock, shelf), body_caps=BODY_CAPS)
     add_numbers(service.metrics, office, clock, shelf)
     house = House(office, clock, shelf, service)
-    app = new_app("Talentseal registry", service, jobs=lambda: [house.publishing()])
+    app = new_app("Talentseal registry", service, jobs=house.jobs)
     app.state.house = house
     for router in _routers(house):
         app.include_router(router)
@@ -39,4 +45,15 @@ def create_app(office: Office, *, clock: Clock = system_clock) -> FastAPI:
 
 
 def _routers(house: House) -> Sequence[APIRouter]:
-    return (files_router(house), status_router(house), orders_router(house))
+    """One router a feature folder: what everybody reads, what issuers sign, what operators do."""
+    return (
+        files_router(house),
+        status_router(house),
+        orders_router(house),
+        enrolments_router(house),
+        jurisdictions_router(house),
+        issuers_router(house),
+        rights_router(house),
+        publications_router(house),
+        audit_router(house),
+    )

@@ -35,6 +35,8 @@ app.add_typer(recognitions, name="recognition")
 app.add_typer(bundles, name="bundle")
 verifiers = new_app("Example: registry verifier new --help\n\nCertificates for those who ask.")
 app.add_typer(verifiers, name="verifier")
+operators = new_app("Example: registry operator list\n\nWho may act through the service.")
+app.add_typer(operators, name="operator")
 
 Json = Annotated[bool, typer.Option("--json", help="One JSON document for machines.")]
 Code = Annotated[str, typer.Option("--jurisdiction", help="Code, such as CN/4403.")]
@@ -327,6 +329,49 @@ def verifier_new(
     write_atomic(out, dump_json(answer.model_dump()), mode=0o644)
     told = {"host": answer.host, "jurisdiction": answer.jurisdiction, "file": str(out)}
     emit(told, as_json=as_json, text=f"{answer.host}  {answer.jurisdiction}  -> {out}")
+
+
+# --- operators ------------------------------------------------------------------------------------
+
+
+@operators.command("new")
+def operator_new(
+    name: str,
+    *,
+    role: Annotated[list[str], typer.Option("--role", help="admin, registrar or reader.")],
+    as_json: Json = False,
+) -> None:
+    """Example: registry operator new "Desk 1" --role registrar
+
+    Make an account for the service; its token is shown this once.
+    """
+    from registry.operators.service import new_operator
+
+    token = new_operator(_office(), name, role)
+    text = f"{token}\nKeep it: it cannot be shown again."
+    emit({"name": name, "roles": role, "token": token}, as_json=as_json, text=text)
+
+
+@operators.command("end")
+def operator_end(name: str, *, as_json: Json = False) -> None:
+    """Example: registry operator end "Desk 1"
+
+    End an account; its token is refused from now on.
+    """
+    from registry.operators.service import end_operator
+
+    end_operator(_office(), name)
+    emit({"name": name, "ended": True}, as_json=as_json, text=f"{name}: ended.")
+
+
+@operators.command("list")
+def operator_list(*, as_json: Json = False) -> None:
+    """Example: registry operator list"""
+    from registry.operators.service import operators as listed
+
+    rows = listed(_office())
+    lines = [f"{r['name']}  {', '.join(r['roles'])}  {r['ended_at'] or 'at work'}" for r in rows]
+    emit({"operators": rows}, as_json=as_json, text="\n".join(lines) or "No operator yet.")
 
 
 # --- rights ---------------------------------------------------------------------------------------

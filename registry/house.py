@@ -3,9 +3,10 @@
 Endpoints ask it for a view of the office for the present act, and tell it what must be published.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import datetime
 
+from registry.issuers.enrolling import forget_requests
 from registry.office import Office
 from registry.publishing.publisher import ACTOR, TICK_SECONDS, Publisher
 from registry.publishing.service import Published
@@ -21,6 +22,7 @@ from talentseal.service.app import Service
 from talentseal.service.jobs import Repeating
 
 REGISTRY_URL = "TALENTSEAL_REGISTRY_URL"
+FORGET_SECONDS = 3600.0
 MEDIA_TYPES = {"jwt": "application/statuslist+jwt", "cwt": "application/statuslist+cwt"}
 Clock = Callable[[], datetime]
 
@@ -30,8 +32,9 @@ class House:
 
     def __init__(self, office: Office, clock: Clock, shelf: Shelf, service: Service) -> None:
         self.office, self.clock, self.shelf, self._service = office, clock, shelf, service
+        self.reader = public_reader()
         self.publisher = Publisher(
-            office, clock, reader=public_reader(), told=self._published, taken=self._filed
+            office, clock, reader=self.reader, told=self._published, taken=self._filed
         )
         metrics = service.metrics
         self._publications = metrics.count("publications", "Publications.", "jurisdiction")
@@ -41,11 +44,14 @@ class House:
         """The office for an act of this moment."""
         return self.office.at(self.clock(), actor=actor)
 
-    def publishing(self) -> Repeating:
-        """The publisher's job, new for each start of the application."""
-        job = self._service.job("publisher", self.publisher.run, every_seconds=TICK_SECONDS)
-        self.publisher.wake = job.wake
-        return job
+    def jobs(self) -> Sequence[Repeating]:
+        """The background jobs, new for each start of the application."""
+        publisher = self._service.job("publisher", self.publisher.run, every_seconds=TICK_SECONDS)
+        self.publisher.wake = publisher.wake
+        forget = self._service.job(
+            "retention", lambda: forget_requests(self.view()), every_seconds=FORGET_SECONDS
+        )
+        return publisher, forget
 
     def ordered(self, jurisdiction: str, state: str) -> None:
         """An order of an issuer of that jurisdiction is on record."""

@@ -2,10 +2,10 @@
 
 from collections.abc import Collection, Sequence
 
-from sqlalchemy import select
+from sqlalchemy import case, delete, func, select
 from sqlalchemy.orm import Session
 
-from registry.issuers.models import EntityKeyRow, EntityRow, StatementRow
+from registry.issuers.models import EnrolmentRequestRow, EntityKeyRow, EntityRow, StatementRow
 from talentseal.errors import UsageError
 from talentseal.keys import PublicKey
 
@@ -119,6 +119,57 @@ def find_credential_keys(session: Session, kid: str) -> Sequence[tuple[EntityKey
         .where(EntityKeyRow.kid == kid, EntityKeyRow.purpose == "credential")
     )
     return [(key, entity) for key, entity in session.execute(wanted)]
+
+
+# --- requests from outside ------------------------------------------------------------------------
+
+
+def find_request(session: Session, request_id: str) -> EnrolmentRequestRow | None:
+    return session.get(EnrolmentRequestRow, request_id)
+
+
+def add_request(session: Session, row: EnrolmentRequestRow) -> None:
+    session.add(row)
+    session.flush()
+
+
+def count_waiting(session: Session, entity_id: str) -> tuple[int, int]:
+    """How many requests wait, and how many of them are of that body."""
+    is_own = case((EnrolmentRequestRow.entity_id == entity_id, 1), else_=0)
+    wanted = select(func.count(), func.coalesce(func.sum(is_own), 0))
+    waiting, own = session.execute(wanted.where(EnrolmentRequestRow.state == "waiting")).one()
+    return int(waiting), int(own)
+
+
+def requests_page(
+    session: Session, state: str | None, *, after: str, limit: int
+) -> Sequence[EnrolmentRequestRow]:
+    """Requests by identifier, behind one."""
+    wanted = select(EnrolmentRequestRow).where(EnrolmentRequestRow.id > after)
+    if state is not None:
+        wanted = wanted.where(EnrolmentRequestRow.state == state)
+    return session.scalars(wanted.order_by(EnrolmentRequestRow.id).limit(limit)).all()
+
+
+def remove_requests(session: Session, *, before: int) -> None:
+    """Remove the requests received before a moment that were not accepted."""
+    session.execute(
+        delete(EnrolmentRequestRow).where(
+            EnrolmentRequestRow.state != "accepted", EnrolmentRequestRow.received_at < before
+        )
+    )
+
+
+def bodies_page(
+    session: Session, jurisdiction: str | None, kind: str | None, *, after: int, limit: int
+) -> Sequence[EntityRow]:
+    """Authorities, issuers and status providers in the order in which they came."""
+    wanted = select(EntityRow).where(EntityRow.id > after, EntityRow.kind != "root")
+    if jurisdiction is not None:
+        wanted = wanted.where(EntityRow.jurisdiction == jurisdiction)
+    if kind is not None:
+        wanted = wanted.where(EntityRow.kind == kind)
+    return session.scalars(wanted.order_by(EntityRow.id).limit(limit)).all()
 
 
 # --- statements -----------------------------------------------------------------------------------

@@ -29,6 +29,7 @@ _TYPES = {
     "cwt": "application/cwt",
     "der": "application/pkix-cert",
 }
+TAGGED: dict[int | str, dict[str, Any]] = {304: {"description": "The reader has it."}}
 _BINARY = {"schema": {"type": "string", "format": "binary"}}
 Code = Annotated[str, Path(max_length=20, examples=["CN-4403"], description="`/` written as `-`.")]
 

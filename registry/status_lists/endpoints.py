@@ -7,13 +7,13 @@ public list seconds later.
 Standard: draft-ietf-oauth-status-list-21 §8 (request, response), §9 (aggregation).
 """
 
-from typing import Annotated, Any
+from typing import Annotated
 
 from fastapi import APIRouter, Path, Query, Request, Response
 
 from registry.acts import SIGNED_BODY, Signed, answer, new_router
 from registry.house import MEDIA_TYPES, House
-from registry.publishing.endpoints import add_public
+from registry.publishing.endpoints import TAGGED, add_public
 from registry.status_lists import repository
 from registry.status_lists.orders import take_order
 from registry.status_lists.requests import answer_request
@@ -34,7 +34,6 @@ _LISTS = {
     "required": ["status_lists"],
     "properties": {"status_lists": {"type": "array", "items": {"type": "string"}}},
 }
-_TAGGED: dict[int | str, dict[str, Any]] = {304: {"description": "The reader has it."}}
 ListId = Annotated[str, Path(max_length=64, description="As in the URI of the list.")]
 Time = Annotated[
     str | None, Query(max_length=64, description="Not offered: it would follow a person.")
@@ -74,10 +73,10 @@ def status_router(house: House) -> APIRouter:
             max_age=MAX_AGE_SECONDS,
         )  # fmt: skip
 
-    told = {200: {"description": "The list, signed.", "content": _TOKEN}, **_TAGGED}
+    told = {200: {"description": "The list, signed.", "content": _TOKEN}, **TAGGED}
     add_public(router, "/status/{list_id}", status_list, responses=told, name="status list")
     said = {"description": "Every list.", "content": {"application/json": {"schema": _LISTS}}}
-    add_public(router, "/status", aggregation, responses={200: said, **_TAGGED})
+    add_public(router, "/status", aggregation, responses={200: said, **TAGGED})
     return router
 
 
