@@ -9,6 +9,7 @@ it, and the demo fails at the first answer that is not the expected one.
 import json
 import secrets
 import shutil
+import signal
 import subprocess
 import sys
 import time
@@ -267,7 +268,7 @@ def receive_title(stage: Stage, first: Caller, second: Caller) -> str:
     offer = second.call("POST", f"{path}/offer", {}, expect=201)
     told(offer, "link", "tx_code")
     lin = stage.lin
-    lin.run("wallet", "init", quiet=True)
+    lin.run("wallet", "init", "--jurisdiction", "CN/4403", quiet=True)
     lin.run(
         "wallet", "receive", offer["link"], "--tx-code", offer["tx_code"], "--copies", "3", "--yes"
     )
@@ -329,7 +330,7 @@ def revoke_title(revoker: Caller, number: str, picture: Path) -> None:
 def seal(issuer: Party, wallet: Party, kind: str, claims: str) -> None:
     """One certificate for the wallet and one on paper, by the operator's direct tools."""
     name = wallet.name
-    wallet.run("wallet", "init", quiet=True)
+    wallet.run("wallet", "init", "--jurisdiction", "CN/4403", quiet=True)
     wallet.run("wallet", "key", "--copies", "2", "--out", f"{name}-keys.json", quiet=True)
     issuer.run(
         "issuer", "issue", "--type", kind, "--claims", f"claims/{claims}.json",
@@ -422,6 +423,7 @@ def try_what_must_fail(stage: Stage) -> None:
 
 
 def main() -> None:
+    signal.signal(signal.SIGTERM, lambda *_: stop("it was asked to"))
     stage = prepare()
     try:
         play(stage)
