@@ -13,7 +13,6 @@ document is written.
 """
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import StrEnum, auto
 from functools import lru_cache
@@ -361,8 +360,7 @@ class BundleState(NamedTuple):
     age_seconds: int
 
 
-@dataclass(frozen=True, slots=True)
-class CredentialView:
+class CredentialView(NamedTuple):
     """What may be told about the credential that was checked.
 
     form          "sd-jwt-vc", "cwt" or "cwt-dynamic"
@@ -383,8 +381,7 @@ class CredentialView:
     claims: Mapping[str, Any]
 
 
-@dataclass(frozen=True, slots=True)
-class Verdict:
+class Verdict(NamedTuple):
     """The whole answer. No surface computes an outcome: all of them read this one.
 
     outcome      "accept", "refer" or "refuse", decided under the policy

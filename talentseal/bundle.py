@@ -238,6 +238,7 @@ class Bundle:
         self.clock_mark = tables.clock_mark
         self.refused = tables.refused
         self.fault = tables.fault
+        self.oldest = min((held.as_of for held in tables.jurisdictions.values()), default=0)
         self.seen: Memo[bytes, bool] = Memo(MAX_SEEN)
         self.chains: Memo[tuple[str, str, int], str] = Memo(MAX_CHAINS)
         self._keys = _index((key.kid, ListedKey(key)) for key in tables.keys)

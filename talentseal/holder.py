@@ -65,11 +65,11 @@ def holder(
     clock_is_sound  False where the clock lies before a time already proven: nothing is then "now"
     """
     if policy.holder == "not_asked":
-        return None, (finding("holder", "NOT_ASKED"),)
+        return None, _NOT_ASKED
     sealed = credential.sealed
     live = sealed.code is not None and sealed.code.proof is not None
     if sealed.key_binding is None and not live:
-        return None, (_absent(credential, policy),)
+        return None, _COPY if policy.holder != "required" else (_missing(credential),)
     try:
         check = _check_live_proof if live else _check_key_binding
         shown = check(credential, evidence, policy)
@@ -85,9 +85,11 @@ def holder(
     return None, (Check("holder", "pass", None, shown.at),)
 
 
-def _absent(credential: Credential, policy: Policy) -> Check:
-    if policy.holder != "required":
-        return finding("holder", "HOLDER_BEARER_COPY")
+_NOT_ASKED = (finding("holder", "NOT_ASKED"),)
+_COPY = (finding("holder", "HOLDER_BEARER_COPY"),)
+
+
+def _missing(credential: Credential) -> Check:
     bound = credential.holder_bound
     return finding("holder", "HOLDER_PROOF_MISSING" if bound else "HOLDER_NOT_BOUND")
 

@@ -81,7 +81,8 @@ class PublicKey:
 
         Raises InputError `CLAIM_INVALID`, `ALG_NOT_ALLOWED`, or `MALFORMED` for its base64url.
         """
-        if not isinstance(jwk, Mapping) or not _PRIVATE_MEMBERS.isdisjoint(jwk):
+        known = type(jwk) is dict or isinstance(jwk, Mapping)  # the first is the quick one
+        if not known or not _PRIVATE_MEMBERS.isdisjoint(jwk):
             raise InputError("not a public JWK", code="CLAIM_INVALID")
         curve = (jwk.get("kty"), jwk.get("crv"))
         if curve == ("EC", "P-256"):

@@ -5,7 +5,7 @@ recognition, catalogue, validity and its own rules: authenticity, authority, sta
 binding are not for sale. Unknown and fail never become accept, whatever a policy says.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal, NoReturn
 
@@ -63,8 +63,13 @@ class Policy:
     def label(self) -> str:
         return f"{self.name}@{self.version}"
 
+    def decide(self, checks: Iterable[Check]) -> tuple[str, ...]:
+        """What each finding leads to: the default of its result, or this policy's own word."""
+        if not self.outcomes:
+            return tuple([_BY_RESULT[result] for _, result, _, _, _ in checks])
+        return tuple([self.outcome(check) for check in checks])
+
     def outcome(self, check: Check) -> str:
-        """What a finding leads to: the default of its result, or this policy's own word."""
         default = _BY_RESULT[check.result]
         if check.code is None or not self.outcomes:
             return default

@@ -312,11 +312,12 @@ def wrong(name: str) -> NoReturn:
 
 
 # The bytes that begin what the two expressions below look for: most texts have none of them.
-_DOUBTFUL = b"\\\xc2\xcd\xce\xcf\xd0\xd1\xd2\xd3\xe2\xef"
+_DOUBTFUL = b"\\\xc2\xcd\xce\xcf\xd0\xd1\xd2\xd3\xe2"
 _LEADS_OF_MIXED = _DOUBTFUL[2:9]
+_ZERO_WIDTH = b"\xef\xbb\xbf"
 # Control, direction-changing and zero-width characters, as UTF-8 or as JSON escapes.
 _INVISIBLE = re.compile(
-    rb"\\u00[01]|\\[bfnrt]|\xc2[\x80-\x9f]|\xe2\x80[\x8b-\x8f\xa8-\xae]|\xe2\x81[\xa0-\xaf]|\xef\xbb\xbf"
+    rb"\\u00[01]|\\[bfnrt]|\xc2[\x80-\x9f]|\xe2\x80[\x8b-\x8f\xa8-\xae]|\xe2\x81[\xa0-\xaf]"
 )
 # A Latin letter beside a Cyrillic or Greek one inside a word: the look-alikes of names.
 _MIXED = re.compile(
@@ -327,7 +328,10 @@ _MIXED = re.compile(
 def is_suspicious(claims: Mapping[str, Any]) -> bool:
     """Whether a text could look like another: invisible marks, or scripts mixed in a word."""
     text = dump_json(claims)
-    if len(text.translate(None, _DOUBTFUL)) == len(text):
+    if _ZERO_WIDTH in text:
+        return True
+    plain = text.isascii() and b"\\" not in text
+    if plain or len(text.translate(None, _DOUBTFUL)) == len(text):
         return False
     if _INVISIBLE.search(text) is not None:
         return True

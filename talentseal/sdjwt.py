@@ -102,8 +102,9 @@ def open_disclosures(
     """
     if payload.get("_sd_alg", "sha-256") != "sha-256":
         invalid("disclosures are hashed by an algorithm that is not read here")
-    texts = _decode_disclosures(disclosures)
-    waiting = dict(zip(_digests(disclosures), parse_json_arrays(texts), strict=True))
+    received = [text.encode() for text in disclosures]
+    texts = _decode_disclosures(received)
+    waiting = dict(zip(_digests(received), parse_json_arrays(texts), strict=True))
     if len(waiting) != len(disclosures):
         invalid("the same disclosure twice")
     if raw is not None and _is_flat(payload, raw, texts):
@@ -243,30 +244,31 @@ def _is_flat(payload: Mapping[str, Any], raw: bytes, texts: Sequence[bytes]) -> 
     )
 
 
-def _decode_disclosures(disclosures: Sequence[str]) -> list[bytes]:
+def _decode_disclosures(disclosures: Sequence[bytes]) -> list[bytes]:
     longest = max(map(len, disclosures), default=0)
     if longest > MAX_DISCLOSURE_BYTES:
         too_large(f"a disclosure of {longest} characters; at most {MAX_DISCLOSURE_BYTES}")
     return b64url_decode_all(disclosures)
 
 
-def _digests(disclosures: Iterable[str]) -> list[str]:
+def _digests(disclosures: Sequence[bytes]) -> list[str]:
     """The digest of each disclosure, over its text as received (RFC 9901 §4.2.3).
 
     Encoded in one go: a zero byte after each fills the last group of three, and what it adds is
     the 44th character alone.
     """
-    hashed = [hashlib.sha256(text.encode()).digest() for text in disclosures]
-    text = b64url_encode(b"".join([digest + b"\0" for digest in hashed]))
+    hashed = [hashlib.sha256(text).digest() for text in disclosures]
+    text = b64url_encode(b"\0".join([*hashed, b""]))
     return [text[at : at + DIGEST_CHARS] for at in range(0, len(text), DIGEST_CHARS + 1)]
 
 
 def _read_disclosure(text: str) -> tuple[str, list[Any]]:
     """The digest of a disclosure and its two or three parts."""
-    parts: list[Any] = parse_json(_decode_disclosures((text,))[0], top=list)
+    received = (text.encode(),)
+    parts: list[Any] = parse_json(_decode_disclosures(received)[0], top=list)
     if not 2 <= len(parts) <= 3 or type(parts[0]) is not str:
         invalid("a disclosure of a wrong form")
-    return _digests((text,))[0], parts
+    return _digests(received)[0], parts
 
 
 # --- issuing --------------------------------------------------------------------------------------

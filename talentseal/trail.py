@@ -74,7 +74,7 @@ class Trail:
     def note(self, step: tuple[Value, Sequence[Check]]) -> Value:
         """Record a step's findings and hand on what it found."""
         value, checks = step
-        self.checks.extend(checks)
+        self.checks += checks
         return value
 
     def note_trust(self, step: tuple[Value, Sequence[Check]]) -> Value:
@@ -85,9 +85,10 @@ class Trail:
         return value
 
     def verdict(self) -> Verdict:
-        decided, outcomes = self._decide()
+        """Any refuse refuses, else any refer refers, else accept."""
+        outcomes = self.policy.decide(self.checks)
         return Verdict(
-            decided,
+            overall_outcome(outcomes),
             self._questions(),
             tuple(self.checks),
             self.credential,
@@ -101,20 +102,11 @@ class Trail:
             outcomes,
         )
 
-    def _decide(self) -> tuple[str, tuple[str, ...]]:
-        """Any refuse refuses, else any refer refers, else accept."""
-        outcome = self.policy.outcome
-        outcomes = tuple(
-            ["accept" if check[2] is None and check[1] == "pass" else outcome(check)
-             for check in self.checks]
-        )  # fmt: skip
-        return overall_outcome(outcomes), outcomes
-
     def _questions(self) -> dict[str, str]:
         """Fail before unknown before pass; a question none of whose checks ran is unknown."""
         worst = [-1, -1, -1]
         doubtful = False
-        for name, result, *_ in self.checks:
+        for name, result, _, _, _ in self.checks:
             question = _QUESTION_OF.get(name)
             if question is None:
                 doubtful = doubtful or (name == "trust_data" and result != "pass")

@@ -6,6 +6,7 @@ the credential, on its time of sealing and on the verifier's place and purpose i
 """
 
 from collections.abc import Callable, Iterable, Sequence
+from functools import lru_cache
 from typing import NamedTuple
 from urllib.parse import urlsplit
 
@@ -27,7 +28,7 @@ Checks = Sequence[Check]
 _NOT_APPLICABLE_CERTIFICATE = (Check("certificate", "not_applicable"),)
 _PASSED = {
     name: (passed(name),)
-    for name in ("trust_data", "certificate", "key_time", "authority", "scope", "recognition")
+    for name in ("issuer_key", "certificate", "key_time", "authority", "scope")
 }
 
 
@@ -53,10 +54,15 @@ def trust_data(
     if code in bundle.refused:
         detail = {"jurisdiction": code, "reason": bundle.refused[code]}
         checks.append(finding("trust_data", "UPDATE_REFUSED", as_of=held.as_of, detail=detail))
-    checks.append(finding("trust_data", "UNWITNESSED", detail={"jurisdiction": code}))
+    checks.append(_remark("UNWITNESSED", code))
     if held.dev:
-        checks.append(finding("trust_data", "DEV_TRUST", detail={"jurisdiction": code}))
+        checks.append(_remark("DEV_TRUST", code))
     return held, checks
+
+
+@lru_cache(maxsize=256)
+def _remark(code: str, jurisdiction: str) -> Check:
+    return finding("trust_data", code, detail={"jurisdiction": jurisdiction})
 
 
 def _age(held: Jurisdiction, policy: Policy, now: int) -> Check:
@@ -97,10 +103,10 @@ def find_candidates(
         return None, (_not_found(sealed, bundle, fresh=fresh),)
     if len(candidates) > 1 and len({key.entry.kid for key in candidates}) < len(candidates):
         return None, (finding("issuer_key", "ISSUER_AMBIGUOUS"),)
-    if any(key.entry.outside for key in candidates):
+    if any([key.entry.outside for key in candidates]):
         detail = {"jurisdiction": candidates[0].entry.jurisdiction}
         return None, (finding("issuer_key", "ISSUER_OUTSIDE_NAMESPACE", detail=detail),)
-    return candidates, (passed("issuer_key"),)
+    return candidates, _PASSED["issuer_key"]
 
 
 def _not_found(sealed: Sealed, bundle: Bundle, *, fresh: bool) -> Check:
@@ -198,14 +204,14 @@ def authority(
     sealing; `now` only tells whether the right has ended since.
     """
     entry = credential.key.entry
-    best = Standing(5, (finding("authority", "NO_GRANT", fresh=fresh),))
+    best: Standing | None = None
     for right in bundle.find_rights(entry.jurisdiction, entry.iss):
         standing = _weigh(right, credential, now=now, fresh=fresh)
-        if standing.step > best.step:
+        if best is None or standing.step > best.step:
             best = standing
             if best.step == _REACHED:
                 break
-    return None, best.checks
+    return None, best.checks if best else (finding("authority", "NO_GRANT", fresh=fresh),)
 
 
 def _weigh(right: Right, credential: Credential, *, now: int, fresh: bool) -> Standing:

@@ -15,7 +15,7 @@ from talentseal.bundle import Bundle, Jurisdiction, ListedKey
 from talentseal.encoding import CLOCK_SKEW_SECONDS, date_to_days, to_seconds
 from talentseal.errors import InputError, UsageError
 from talentseal.holder import Replays, holder
-from talentseal.policy import Policy
+from talentseal.policy import FRESH_SECONDS, Policy
 from talentseal.reading import Credential, Evidence, Sealed, check_holder, is_suspicious, read
 from talentseal.trail import Trail, finding, passed
 from talentseal.trust import (
@@ -72,7 +72,7 @@ def verify(
     trail.bundle[home.code] = state(home, at)
     if (sealed := trail.note(_format(evidence, bundle, policy))) is None:  # 1
         return trail.verdict()
-    fresh = all([is_fresh(held, at) for held in bundle.jurisdictions.values()])
+    fresh = at - bundle.oldest <= FRESH_SECONDS
     if (candidates := trail.note(find_candidates(sealed, bundle, fresh=fresh))) is None:  # 2
         return trail.verdict()
     key = _sealer(sealed, candidates)
