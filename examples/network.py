@@ -1,6 +1,7 @@
 """Three services as real processes on this machine: `make up`, `make down`.
 
-    python examples/network.py up|down|status
+    python examples/network.py up|down|status|addresses
+    python examples/network.py settings PARTY
 
 Everything lives below `.demo` (`TALENTSEAL_DEMO`): one folder a party, as in the demo. Public hosts
 of the fictional bodies are found on loopback (`TALENTSEAL_DEV_HOSTS`), so that every identifier in
@@ -183,6 +184,12 @@ def say_settings(party: str) -> None:
     told("\n".join(f"{name}={value}" for name, value in own.items()))
 
 
+def addresses() -> None:
+    """Where the services are, as assignments for a shell."""
+    for service in SERVICES:
+        told(f"{service.upper()}={url_of(service)}")
+
+
 def told(text: str) -> None:
     print(text, flush=True)
 
@@ -191,7 +198,7 @@ def main(argv: Sequence[str]) -> None:
     if len(argv) == 2 and argv[0] == "settings":
         say_settings(argv[1])
         return
-    commands = {"up": up, "down": down, "status": status}
+    commands = {"up": up, "down": down, "status": status, "addresses": addresses}
     if len(argv) != 1 or argv[0] not in commands:
         sys.exit(f"usage: network.py {'|'.join(commands)}")
     commands[argv[0]]()

@@ -5,6 +5,7 @@ TALENTSEAL_ROOT=$(pwd)
 export TALENTSEAL_DEMO=${TALENTSEAL_DEMO:-$TALENTSEAL_ROOT/.demo}
 PATH=${TALENTSEAL_BIN:-$TALENTSEAL_ROOT/.venv/bin}:$PATH
 cd "$TALENTSEAL_DEMO" || return 1
+eval "$(python "$TALENTSEAL_ROOT/examples/network.py" addresses)"  # $REGISTRY, $ISSUER, $VERIFIER
 
 as() {
     party=$1
