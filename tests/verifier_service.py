@@ -70,10 +70,10 @@ class VerifierService:
 
 @contextmanager
 def verifier_service(
-    folder: Path, *, with_access: bool = False, **changes: Any
+    folder: Path, *, with_access: bool = False, world: World | None = None, **changes: Any
 ) -> Iterator[VerifierService]:
     """The service of Example City in `folder`; `changes` are of its Station."""
-    world = World.honest()
+    world = world or World.honest()
     if with_access:
         changes = {"url": f"https://{HOST}", "access": access_of(world), **changes}
     trust = WorldTrust(world)
