@@ -18,6 +18,7 @@ from talentseal.errors import Exit, TalentsealError, UnavailableError
 from talentseal.holder import Replays
 from talentseal.policy import Policy
 from talentseal.reading import Evidence
+from talentseal.terminal import Words, words_of
 from talentseal.verify import verify
 from verifier.inputs import read_input
 
@@ -103,16 +104,9 @@ def exit_of(answers: Iterable[Answer]) -> Exit:
     return next((code for code in order if code in seen), Exit.OK)
 
 
-def claim_labels(verdict: Verdict, bundle: Bundle, lang: str) -> Mapping[str, str]:
-    """Path of a claim (`document.kind`) -> its label, in the order of the type's document."""
-    kind = bundle.find_type(verdict.credential.type) if verdict.credential else None
-    if kind is None:
-        return {}
-    return {
-        ".".join(map(str, path)): pick(labels, lang)
-        for path, labels in kind.claims
-        if None not in path
-    }
+def claim_words(verdict: Verdict, bundle: Bundle, lang: str) -> Words:
+    """What the type of the credential calls its claims and their values."""
+    return words_of(bundle.find_type(verdict.credential.type) if verdict.credential else None, lang)
 
 
 def place_facts(verdict: Verdict, bundle: Bundle, lang: str) -> Mapping[str, str]:

@@ -413,7 +413,7 @@ def _print_whole(answer: "Answer", desk: "Desk", lang: str) -> None:
     import shutil
 
     from talentseal.terminal import render_verdict
-    from verifier.checking import claim_labels, place_facts
+    from verifier.checking import claim_words, place_facts
 
     verdict = answer.verdict
     if verdict is None:
@@ -424,7 +424,7 @@ def _print_whole(answer: "Answer", desk: "Desk", lang: str) -> None:
         lang=lang,
         colour=is_terminal(),
         width=shutil.get_terminal_size((100, 24)).columns,
-        labels=claim_labels(verdict, desk.bundle, lang),
+        words=claim_words(verdict, desk.bundle, lang),
         facts=place_facts(verdict, desk.bundle, lang),
     )
     print(text)  # every foreign text in it was escaped by `terminal`

@@ -105,7 +105,11 @@ class Station:
         return Memo(256)
 
     def replays(self) -> StoredReplays:
-        return StoredReplays(self.home / REPLAYS, now=to_seconds(self.clock()))
+        return StoredReplays(self._memory, now=to_seconds(self.clock()))
+
+    @cached_property
+    def _memory(self) -> Path:
+        return self.home / REPLAYS
 
     def policy(self, name: str, *, place: str | None, purpose: str | None) -> Policy:
         """A policy by name, with what this check declares. Raises UsageError `REQUEST_INVALID`."""

@@ -175,6 +175,14 @@ class StrictRoute(APIRoute):
         return strict
 
 
+class PlainRoute(APIRoute):
+    """A route whose endpoint takes the request alone: nothing is injected, nor paid for."""
+
+    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
+        endpoint: Callable[[Request], Coroutine[Any, Any, Response]] = self.endpoint
+        return endpoint
+
+
 # --- health ---------------------------------------------------------------------------------------
 
 

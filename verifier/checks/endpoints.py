@@ -14,6 +14,7 @@ from talentseal import qr
 from talentseal.commandline import problem_document
 from talentseal.encoding import dump_json
 from talentseal.errors import InputError, TalentsealError, UsageError
+from talentseal.service.app import PlainRoute
 from verifier.checks.service import (
     MAX_LINE_BYTES,
     MAX_LINES,
@@ -63,7 +64,7 @@ _MANY = {
 
 
 def checks_router(station: Station, receipts: Receipts) -> APIRouter:
-    router = APIRouter(prefix="/v1/checks", tags=["checks"])
+    router = APIRouter(prefix="/v1/checks", tags=["checks"], route_class=PlainRoute)
 
     @router.post("", openapi_extra=_ONE, responses={200: {"model": VerdictDocument}})
     async def check(request: Request) -> Response:
