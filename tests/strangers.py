@@ -66,7 +66,7 @@ def _node() -> str | None:
 
 @contextmanager
 def stranger(name: str) -> Iterator[Stranger]:
-    """The program `name`.mjs for as long as a test needs it. Where it cannot run the test says so."""
+    """The program `name`.mjs while a test needs it. Where it cannot run, the test says so."""
     node = _node()
     need(f"Node {OLDEST}", present=node is not None, remedy="install it, or name it in "
          "TALENTSEAL_NODE")  # fmt: skip
