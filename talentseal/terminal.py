@@ -5,13 +5,14 @@ on its own line (controls, marks that turn the direction of writing, and marks w
 shown as `\u{202e}`), that the outcome is a word before it is a colour, that only an accept is ever
 green, and that no claim and no name of an issuer is shown before the seal is known to be good.
 Left to others: whether there is a terminal and whether it wants colours (NO_COLOR), the language,
-the labels of claims, and printing: this module only builds text.
+and printing: this module only builds text.
 """
 
 import re
 import unicodedata
 from collections.abc import Iterable, Iterator, Mapping
-from typing import Any, NamedTuple
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from schemas.messages import (
     as_of,
@@ -27,6 +28,9 @@ from schemas.messages import (
     word,
 )
 from schemas.verdict import QUESTIONS, Check, CredentialView, Verdict, answer
+
+if TYPE_CHECKING:
+    from talentseal.type_metadata import CredentialType
 
 # Explicit ranges, so that the answer does not move with the Unicode version of an interpreter:
 # controls, formats, surrogates, private use, noncharacters, and what is ignored when displayed.
@@ -50,6 +54,20 @@ _SILENT = frozenset({"HOME_JURISDICTION", "NOT_APPLICABLE"})
 _LANGUAGE_PARTS = frozenset({"en", "pt", "und", "zh"})
 _WORDS = re.compile(r"\s+|\S+")
 _CLOSING = frozenset("，。；：？！）」、")
+
+
+class Words(NamedTuple):
+    """What a type calls its claims and their coded values, in one language.
+
+    labels  path of a claim (`name`, `document.kind`) → label, in the order of the type's document
+    values  path → coded value → what it means
+    """
+
+    labels: Mapping[str, str] = MappingProxyType({})
+    values: Mapping[str, Mapping[str, str]] = MappingProxyType({})
+
+
+NO_WORDS = Words()
 
 
 class _Row(NamedTuple):
@@ -87,20 +105,20 @@ def render_verdict(
     lang: str,
     colour: bool,
     width: int,
-    labels: Mapping[str, str] | None = None,
+    words: Words = NO_WORDS,
     facts: Mapping[str, str] | None = None,
 ) -> str:
     """The whole answer, without a final newline.
 
     width   columns of the terminal; what is longer is wrapped under its own column
-    labels  path of a claim (`name`, `document.kind`) → label, in the order of the type's document
+    words   what the type calls its claims and their values: see `words_of`
     facts   words that replace codes in the lead sentence: place, purpose, result
     """
     width = max(width, _NARROWEST)
     parts = [
         *_head(verdict, lang, facts, colour=colour, width=width),
         *_table(_rows(verdict, lang), width),
-        *_table(_claim_rows(verdict, labels or {}, lang), width),
+        *_table(_claim_rows(verdict, words, lang), width),
     ]
     return "\n".join(parts)
 
@@ -236,33 +254,52 @@ def _is_authentic(verdict: Verdict) -> bool:
 # --- Claims ---------------------------------------------------------------------------------------
 
 
-def _claim_rows(verdict: Verdict, labels: Mapping[str, str], lang: str) -> list[_Row]:
+def words_of(kind: "CredentialType | None", lang: str) -> Words:
+    """The words of a type in the reader's language; none where the type is not known."""
+    if kind is None:
+        return NO_WORDS
+    return Words(
+        {".".join(map(str, p)): pick(labels, lang) for p, labels in kind.claims if None not in p},
+        {
+            path: {value: pick(texts, lang) for value, texts in meanings.items()}
+            for path, meanings in kind.values.items()
+        },
+    )
+
+
+def _claim_rows(verdict: Verdict, words: Words, lang: str) -> list[_Row]:
     if verdict.credential is None or not _is_authentic(verdict):
         return []
-    claims = verdict.credential.claims
+    claims, labels = verdict.credential.claims, words.labels
     tops = [path.partition(".")[0] for path in labels]
     names = dict.fromkeys([*(name for name in tops if name in claims), *claims])
     return [
-        _Row(labels.get(name, name), "", claim_text(claims[name], name, labels, lang))
+        _Row(labels.get(name, name), "", claim_text(claims[name], name, words, lang))
         for name in names
     ]
 
 
-def claim_text(value: Any, path: str, labels: Mapping[str, str], lang: str) -> str:
-    """A claim's value on one line; texts in several languages stand side by side, as signed."""
+def claim_text(value: Any, path: str, words: Words, lang: str) -> str:
+    """A claim's value on one line; texts in several languages stand side by side, as signed.
+
+    A coded value stands behind what it means in the type's words: `Engineering (05)`.
+    """
     if isinstance(value, bool):
         return word(lang, "values", "true" if value else "false")
     if isinstance(value, Mapping):
         if all(str(key).partition("-")[0] in _LANGUAGE_PARTS for key in value):
             return word(lang, "values", "also").join(map(str, value.values()))
         return word(lang, "values", "list").join(
-            f"{labels.get(f'{path}.{key}', key)}: {claim_text(item, f'{path}.{key}', labels, lang)}"
+            f"{words.labels.get(inner, key)}: {claim_text(item, inner, words, lang)}"
             for key, item in value.items()
+            for inner in (f"{path}.{key}",)
         )
     if isinstance(value, list | tuple):
-        items = (claim_text(item, path, labels, lang) for item in value)
+        items = (claim_text(item, path, words, lang) for item in value)
         return word(lang, "values", "list").join(items)
-    return str(value)
+    term = words.values.get(path, {}).get(value) if isinstance(value, str) else None
+    facts = {"term": term or "", "value": str(value)}
+    return (term and phrase(lang, "values", "coded", facts)) or str(value)
 
 
 # --- Lines ----------------------------------------------------------------------------------------

@@ -67,13 +67,13 @@ def _remark(code: str, jurisdiction: str) -> Check:
 
 def _age(held: Jurisdiction, policy: Policy, now: int) -> Check:
     age = now - held.as_of
-    if age <= FRESH_SECONDS:
-        return Check("trust_data", "pass", None, held.as_of)
     detail = {
         "jurisdiction": held.code,
         "age_seconds": age,
         "limit_seconds": policy.max_age,
     }
+    if age <= FRESH_SECONDS:
+        return Check("trust_data", "pass", None, held.as_of, detail)
     code = "TRUST_DATA_EXPIRED" if age > policy.max_age else "TRUST_DATA_STALE"
     return finding("trust_data", code, as_of=held.as_of, detail=detail)
 
@@ -238,10 +238,15 @@ def _weigh(right: Right, credential: Credential, *, now: int, fresh: bool) -> St
     grant = _in_force("GRANT", sealed.iat, right.nbf, right.exp, right.events, now=now)
     if grant.code:
         return Standing(8, (finding("authority", grant.code, detail=detail),), right)
-    remarks: Checks = _PASSED["authority"]
     if delegation.ended or grant.ended or now >= right.exp:
-        remarks = (*remarks, finding("authority", "GRANT_ENDED_SINCE", detail=detail))
-    return _scope(right, credential, remarks)
+        ended = finding("authority", "GRANT_ENDED_SINCE", detail=detail)
+        return _scope(right, credential, (_PASSED["authority"][0], ended))
+    return _scope(right, credential, (_granted(right.jti, right.exp),))
+
+
+@lru_cache(maxsize=1024)
+def _granted(jti: str, until: int) -> Check:
+    return Check("authority", "pass", None, None, {"statement": jti, "until": until})
 
 
 class _Force(NamedTuple):

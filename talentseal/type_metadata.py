@@ -58,6 +58,7 @@ class CredentialType(NamedTuple):
     visible         mandatory claims that are never hidden
     mandatory       paths of all mandatory claims, for those who hold every disclosure
     required_labels labels that every code of the type carries
+    values          what coded values mean: dotted path -> value -> language tag -> words
     """
 
     vct: str
@@ -83,6 +84,7 @@ class CredentialType(NamedTuple):
     cautions: tuple[Caution, ...]
     dates: tuple[str, ...]
     language_maps: tuple[str, ...]
+    values: Mapping[str, Mapping[str, Mapping[str, str]]]
 
     @classmethod
     def parse(cls, octets: bytes) -> "CredentialType":
@@ -139,6 +141,7 @@ def _compile(document: Mapping[str, Any], digest: str) -> CredentialType:
         cautions=tuple(map(_caution, ours.get("cautions", ()))),
         dates=tuple(name for name, label in top_labels.items() if label.form == "date"),
         language_maps=tuple(n for n, label in top_labels.items() if label.form == "langmap"),
+        values={path: _values(meanings) for path, meanings in ours.get("values", {}).items()},
     )
 
 
@@ -173,6 +176,10 @@ def _label(entry: Mapping[str, Any]) -> Label:
 
 def _caution(entry: Mapping[str, Any]) -> Caution:
     return Caution(entry["id"], entry["effect"], entry["code"], entry["when"], entry["message"])
+
+
+def _values(meanings: Mapping[str, Any]) -> Mapping[str, Mapping[str, str]]:
+    return {value: {**words} for value, words in meanings.items()}
 
 
 def _text(value: Any) -> str:

@@ -240,15 +240,13 @@ def _status(
     if isinstance(held, str):
         return None, (finding("status", held),)
     age = now - held.issued_at
+    detail = {"jurisdiction": jurisdiction, "age_seconds": age, "limit_seconds": policy.max_age}
     if age > policy.max_age or (held.expires_at is not None and now > held.expires_at):
-        detail = {
-            "jurisdiction": jurisdiction, "age_seconds": age, "limit_seconds": policy.max_age,
-        }  # fmt: skip
         found = finding("status", "STATUS_STALE", as_of=held.issued_at, detail=detail)
         return None, (found,)
     value = held.value(index)
     if value == 0:
-        return None, (Check("status", "pass", None, held.issued_at),)
+        return None, (Check("status", "pass", None, held.issued_at, detail),)
     code = "STATUS_INDEX_OUT_OF_RANGE" if value is None else _STATUS.get(value)
     return None, (finding("status", code or "STATUS_VALUE_UNKNOWN", as_of=held.issued_at),)
 

@@ -15,11 +15,10 @@ from talentseal.commandline import note
 from talentseal.errors import RefusedError, UsageError
 from talentseal.links import check_url
 from talentseal.oid4vp import Request
-from talentseal.terminal import claim_text, escape
+from talentseal.terminal import NO_WORDS, claim_text, escape, words_of
 from wallet_cli.issuance import Plan, Wanted
 from wallet_cli.places import agree, ask_line, is_attended
 from wallet_cli.vault import CODE, Holding
-from wallet_cli.view import labels_of
 
 STRANGER = "**not on any list**"
 _MAX_TX_CODE_CHARS = 128
@@ -143,7 +142,7 @@ def consent_lines(
     lines = [f"Who asks        {verifier_words(request)}"]
     for entry in leaving:
         kind = bundle.find_type(entry.holding.summary["type"])
-        labels = labels_of(kind, lang)
+        labels = words_of(kind, lang).labels
         seen = [labels.get(name, name) for name in _paths(entry.shown, entry.hidden)]
         kept = [labels.get(name, name) for name in entry.hidden]
         lines += [
@@ -168,7 +167,7 @@ def verifier_words(request: Request) -> str:
 def _title(holding: Holding, lang: str) -> str:
     summary = holding.summary
     name = pick(summary["type_names"], lang) or summary["type"]
-    title = claim_text(summary["title"], "title", {}, lang)
+    title = claim_text(summary["title"], "title", NO_WORDS, lang)
     return ", ".join(filter(None, (name, title, str(summary["number"]))))
 
 

@@ -296,23 +296,23 @@ def verify(
     import shutil
 
     from talentseal.commandline import is_terminal
-    from talentseal.terminal import render_verdict
+    from talentseal.terminal import render_verdict, words_of
     from wallet_cli.codes import code_copy
     from wallet_cli.places import language
     from wallet_cli.trust import judge, open_trust
-    from wallet_cli.view import evidence_of, labels_of, main_copy
+    from wallet_cli.view import evidence_of, main_copy
 
     holding, bundle, lang = _open().read().find(wanted), open_trust(), language()
     copy = code_copy(holding) if code else main_copy(holding)
     verdict = judge(evidence_of(copy), bundle, now=now())
-    labels = labels_of(bundle.find_type(holding.summary["type"]), lang)
+    words = words_of(bundle.find_type(holding.summary["type"]), lang)
     if as_json:
         emit(verdict.to_json(lang), as_json=True, text="")
     elif is_terminal():
         width = shutil.get_terminal_size().columns
-        print(render_verdict(verdict, lang=lang, colour=True, width=width, labels=labels))
+        print(render_verdict(verdict, lang=lang, colour=True, width=width, words=words))
     else:
-        text = render_verdict(verdict, lang=lang, colour=False, width=100, labels=labels)
+        text = render_verdict(verdict, lang=lang, colour=False, width=100, words=words)
         emit(None, as_json=False, text=text)
     return _OUTCOMES[verdict.outcome]
 

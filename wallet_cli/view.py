@@ -15,7 +15,7 @@ from talentseal import sdjwt
 from talentseal.bundle import Bundle
 from talentseal.encoding import b64url_decode, to_seconds
 from talentseal.reading import Evidence
-from talentseal.terminal import claim_text, escape
+from talentseal.terminal import NO_WORDS, claim_text, escape, words_of
 from talentseal.type_metadata import ENVELOPE, CredentialType
 from wallet_cli.trust import judge
 from wallet_cli.vault import SDJWT, Act, Copy, Holding
@@ -69,7 +69,7 @@ def list_text(holding: Holding, bundle: Bundle, now: datetime, lang: str) -> str
     known = _known(verdict, to_seconds(now))
     titles = (
         pick(summary["type_names"], lang) or summary["type"],
-        claim_text(summary["title"], "title", {}, lang),
+        claim_text(summary["title"], "title", NO_WORDS, lang),
     )
     issuer = pick(summary["issuer_names"], lang) or summary["issuer"]
     end = summary["expires_at"]
@@ -148,18 +148,13 @@ def claim_lines(
     marked: set[str] = frozenset(),  # type: ignore[assignment]
 ) -> Iterator[str]:
     """One line a claim, in the order of the type, with labels in the person's language."""
-    labels = labels_of(kind, lang)
+    words = words_of(kind, lang)
+    labels = words.labels
     order = [name for name in labels if name in claims]
     for name in dict.fromkeys((*order, *claims)):
         mark = "*" if name in marked else " "
-        text = claim_text(claims[name], name, labels, lang)
+        text = claim_text(claims[name], name, words, lang)
         yield f"{mark} {escape(labels.get(name, name))} [{escape(name)}]: {escape(text)}"
-
-
-def labels_of(kind: CredentialType | None, lang: str) -> dict[str, str]:
-    """Dotted path of a claim -> its label, in the order of the type's document."""
-    listed = kind.claims if kind is not None else ()
-    return {".".join(map(str, path)): pick(labels, lang) for path, labels in listed}
 
 
 # --- history --------------------------------------------------------------------------------------

@@ -317,7 +317,7 @@ def test_an_age_is_told_in_its_two_largest_units(seconds: int, english: str, chi
 
 
 def test_age_stands_beside_its_limit_where_one_is_known() -> None:
-    assert as_of(0, 360, 7 * DAY, "en") == "As of 1970-01-01 00:00 UTC; 6 min old, limit 7 d"
+    assert as_of(0, 360, 7 * DAY, "en") == "As of 1970-01-01 00:00 UTC; 6 min old; at most 7 d accepted"
     assert as_of(0, 360, None, "en") == "As of 1970-01-01 00:00 UTC; 6 min old"
 
 

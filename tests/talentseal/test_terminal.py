@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from schemas.messages import LANGUAGES, next_step, sentence
+from schemas.types import load_type
 from schemas.verdict import (
     CODES,
     BundleState,
@@ -22,7 +23,8 @@ from schemas.verdict import (
     default_outcome,
     overall_outcome,
 )
-from talentseal.terminal import escape, render_line, render_verdict
+from talentseal.terminal import Words, escape, render_line, render_verdict, words_of
+from talentseal.type_metadata import CredentialType
 
 DATA = Path(__file__).parents[2] / "schemas" / "data"
 NOW = 1_795_000_000  # 2026-11-18T11:06:40Z
@@ -179,7 +181,7 @@ def test_the_answer_has_its_published_form() -> None:
     copy = "HOLDER_BEARER_COPY  A copy without proof by the holder (paper, picture,"
     unseen = "UNWITNESSED  The data of HK is not covered by an independently witnessed"
     stale = "STATUS_STALE  The status list is 9 d 2 h old; this policy allows 7 d."
-    assert render(judged, labels=labels).splitlines() == [
+    assert render(judged, words=Words(labels)).splitlines() == [
         "REFER   A person must look. Genuine; whether it is still in force could not be checked.",
         "        -> Synchronise, then check again.",
         "        authentic   yes  Harbour Board of Engineers (HK), sealed 2026-05-16",
@@ -188,7 +190,7 @@ def test_the_answer_has_its_published_form() -> None:
         f"        in force    ?    {stale}",
         f"        holder      n/a  {copy}",
         "                         file): anyone could be carrying it.",
-        "        HK               As of 2026-11-18 11:00 UTC; 6 min old, limit 7 d",
+        "        HK               As of 2026-11-18 11:00 UTC; 6 min old; at most 7 d accepted",
         f"        note             {unseen}",
         "                         log.",
         "        caution          Registered, but not entitled to practise now.",
@@ -265,6 +267,29 @@ def test_without_facts_a_plain_yes_is_a_sentence() -> None:
     assert "Today lies within its term." in text
 
 
+def test_a_coded_value_stands_behind_its_words_in_the_reader_s_language() -> None:
+    kind = CredentialType.parse(load_type("professional-title/1"))
+    claims = {
+        "title_level": "associate_senior",
+        "title_series": "05",
+        "issuing_authority": {"id_scheme": "USCC", "name": {"en": "Bureau"}},
+        "acquisition": "by a way nobody listed",
+    }
+    judged = verdict(*WAS_GOOD, credential=CREDENTIAL._replace(claims=claims))
+    shown = {lang: render(judged, lang=lang, words=words_of(kind, lang)) for lang in LANGUAGES}
+    assert "Associate senior (associate_senior)" in shown["en"]
+    assert "Engineering (05)" in shown["en"]
+    assert "Unified Social Credit Code (USCC)" in shown["en"]
+    assert "by a way nobody listed\n" in f"{shown['en']}\n"
+    assert "副高级（associate_senior）" in shown["zh-Hans"]
+    assert "工程技術人員（05）" in shown["zh-Hant"]
+    assert "Sénior associado (associate_senior)" in shown["pt"]
+
+
+def test_a_type_that_is_not_known_has_no_words() -> None:
+    assert words_of(None, "en") == Words()
+
+
 def test_the_age_is_told_without_a_limit_that_is_not_known() -> None:
     text = render(verdict(*WAS_GOOD[1:], COPY))
     assert "As of 2026-11-18 11:00 UTC; 6 min old\n" in text
@@ -320,7 +345,7 @@ def test_words_stay_the_same_without_colours() -> None:
 def test_nothing_of_a_forged_credential_is_shown() -> None:
     caution = Caution("c", {"en": "A caution of the type."}, "show")
     forged = (*WAS_GOOD[:4], Check("signature", "fail", Code.SIGNATURE_INVALID))
-    text = render(verdict(*forged, cautions=(caution,)), labels={"display_name": "Name"})
+    text = render(verdict(*forged, cautions=(caution,)), words=Words({"display_name": "Name"}))
     for hidden in ("Harbour", "engineers.example", "Example Mei", "Name", "1234", "caution"):
         assert hidden not in text
 
@@ -350,7 +375,7 @@ def test_no_part_of_a_credential_reaches_the_terminal_unescaped(text: str) -> No
         bundle={text: BundleState(1, NOW, 0)},
         cautions=(Caution("c", {"en": text}, "show"),),
     )
-    shown = render(judged, labels={"list": text, f"map.{text}": text}, facts={"place": text})
+    shown = render(judged, words=Words({"list": text, f"map.{text}": text}), facts={"place": text})
     for line in [*shown.split("\n"), render_line(judged, name=text, lang="en", colour=False)]:
         assert not [c for c in line if is_hidden(c)], line
     assert len(re.findall(r"^(?:ACCEPT|REFER|REFUSE) ", shown, re.MULTILINE)) == 1
