@@ -97,6 +97,7 @@ export function keyOfChain(x5c, anchor) {
 /** The callbacks that the @openid4vc packages ask for. `keys` are private JWKs that sign. */
 export function callbacks({ hosts = {}, keys = [], anchor, decryptionKey, clientAuthentication }) {
   const privateOf = (signer) => {
+    if (keys.length === 1) return keys[0] // even where it is not the certified one
     const wanted = signer.publicJwk ?? new X509Certificate(Buffer.from(signer.x5c[0], 'base64')).publicKey.export({ format: 'jwk' })
     return keys.find((key) => sameKey(key, wanted))
   }

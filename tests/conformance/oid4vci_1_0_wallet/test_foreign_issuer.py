@@ -42,10 +42,10 @@ def envelope(world: World) -> dict[str, Any]:
 def frame(payload: Mapping[str, Any]) -> dict[str, Any]:
     """Which of its claims are hidden, as the foreign library wants to be told."""
     kind = type_of(samples()["title-01"]["vct"])
-    inner = {name: sorted(p[-1] for p in kind.nested if p[0] == name) for name, *_ in kind.nested}
-    return {"_sd": sorted(kind.always & payload.keys())} | {
-        name: {"_sd": names} for name, names in inner.items()
-    }
+    inner: dict[str, Any] = {str(top): {"_sd": []} for top, _ in kind.nested}
+    for top, name in sorted(kind.nested, key=str):
+        inner[str(top)]["_sd"].append(name)
+    return {"_sd": sorted(kind.always & payload.keys()), **inner}
 
 
 @pytest.fixture
