@@ -175,9 +175,10 @@ def key_time(credential: Credential) -> tuple[bool, Checks]:
         return False, (finding("key_time", "KEY_NOT_YET_VALID"),)
     if entry.sign_until is not None and iat >= entry.sign_until:
         return False, (finding("key_time", "KEY_RETIRED_BEFORE_SIGNING"),)
-    if entry.compromised_at is not None:
-        code = "SURVIVORS_UNAVAILABLE" if entry.survivors else "KEY_COMPROMISED"
-        return False, (finding("key_time", code),)
+    if entry.compromised_at is not None and entry.survivors is None:
+        return False, (finding("key_time", "KEY_COMPROMISED"),)
+    if entry.compromised_at is not None:  # perhaps a survivor: what else is wrong still counts
+        return True, (finding("key_time", "SURVIVORS_UNAVAILABLE"),)
     return True, _PASSED["key_time"]
 
 

@@ -144,6 +144,27 @@ def test_survivors_of_a_theft_wait_for_the_list_that_names_them(world: World) ->
     bureau.statements.append(event)
     verdict = world.check(title)
     assert said(verdict) == ("refer", ["SURVIVORS_UNAVAILABLE"])
+    assert verdict.questions["authentic"] == "unknown"
+    assert verdict.to_json()["credential"]["claims"] == {}
+    world.city.set_status(title, 1)
+    for shown in (title, title.code):
+        assert said(world.check(shown)) == ("refuse", ["SURVIVORS_UNAVAILABLE", "REVOKED"])
+
+
+def test_namesakes_of_a_key_hint_cannot_crowd_out_the_issuer_s_own_key(world: World) -> None:
+    """A hint is eight bytes, or a thumbprint that another body lists as well: neither is a name."""
+    honest = world.city.issue()
+    home, *others = [
+        compile_part(office.files(), None, now=world.now) for office in world.offices.values()
+    ]
+    bureau = world.city.bodies["bureau"]
+    (own,) = [entry for entry in home.keys if entry.iss == bureau.entity_id]
+    crowd = [own._replace(iss=f"https://namesake{n}.city.example") for n in range(40)]
+    for listed in ([*crowd, own], [own, *crowd]):
+        part = home._replace(keys=[*listed, *(k for k in home.keys if k is not own)])
+        bundle = Bundle(combine("CN/9999", [part, *others], []))
+        for shown in (honest, honest.code):
+            assert said(world.check(shown, bundle=bundle)) == ("accept", [])
 
 
 def test_a_key_event_by_a_stranger_harms_no_key(world: World) -> None:
