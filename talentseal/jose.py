@@ -41,7 +41,12 @@ class Jws(NamedTuple):
 def sign_jws(payload: bytes, header: Mapping[str, Any], signer: Signer) -> str:
     """Seal `payload`; `alg` comes from the key, the other header members from the caller."""
     protected = dump_json({"alg": signer.public.alg, **header})
-    signing_input = f"{b64url_encode(protected)}.{b64url_encode(payload)}"
+    return sign_encoded(b64url_encode(protected), payload, signer)
+
+
+def sign_encoded(header: str, payload: bytes, signer: Signer) -> str:
+    """The same under a protected header that is encoded already, and names the key's `alg`."""
+    signing_input = f"{header}.{b64url_encode(payload)}"
     return f"{signing_input}.{b64url_encode(signer.sign(signing_input.encode()))}"
 
 
@@ -52,14 +57,14 @@ def parse_jws(text: str, *, max_bytes: int = MAX_JWS_BYTES) -> Jws:
     parts = text.split(".", 3)
     if len(parts) != 3:
         malformed("a compact JWS has three parts")
-    header, payload, signature = parts
+    header, _, signature = parts
     try:
         signing_input = text[: len(text) - len(signature) - 1].encode("ascii")
     except UnicodeEncodeError as error:
         raise InputError("a token is ASCII text", code="MALFORMED") from error
     return Jws(
         parse_header(header),
-        b64url_decode(payload),
+        b64url_decode(signing_input[len(header) + 1 :]),
         signing_input,
         b64url_decode(signature),
         header,

@@ -9,6 +9,7 @@ Standards: SD-JWT RFC 9901; SD-JWT VC draft-ietf-oauth-sd-jwt-vc-19 (media type 
 
 import hashlib
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import lru_cache
 from typing import Any, NamedTuple, NoReturn
 
 from talentseal.encoding import (
@@ -23,7 +24,7 @@ from talentseal.encoding import (
     too_large,
 )
 from talentseal.errors import InputError, UsageError
-from talentseal.jose import Jws, parse_jws, sign_jws
+from talentseal.jose import Jws, parse_jws, sign_encoded, sign_jws
 from talentseal.keys import Signer
 from talentseal.type_metadata import ENVELOPE, CredentialType
 
@@ -314,9 +315,14 @@ def issue(
     if kind.always:
         payload["_sd"] = cutter.cut_members(hidden, (), slots=len(kind.always))
         payload["_sd_alg"] = "sha-256"
-    header = {"typ": TYP, "kid": signer.public.kid, "x5c": list(x5c)}
-    token = sign_jws(dump_json(payload), header, signer)
+    header = _header_text(signer.public.alg, signer.public.kid, tuple(x5c))
+    token = sign_encoded(header, dump_json(payload), signer)
     return "~".join((token, *cutter.disclosures, ""))
+
+
+@lru_cache(maxsize=64)  # an issuer repeats it for ever
+def _header_text(alg: str, kid: str, x5c: tuple[str, ...]) -> str:
+    return b64url_encode(dump_json({"alg": alg, "typ": TYP, "kid": kid, "x5c": x5c}))
 
 
 def _envelope_claims(envelope: Envelope, kind: CredentialType) -> dict[str, Any]:
@@ -333,41 +339,68 @@ def _envelope_claims(envelope: Envelope, kind: CredentialType) -> dict[str, Any]
     }
 
 
+_Waiting = tuple[int, bytes, list[Any]]  # place among the disclosures, salt, what it discloses
+
+
 class _Cutter:
-    """Turns hidden claims into salted disclosures, innermost first."""
+    """Turns hidden claims into salted disclosures, innermost first.
+
+    What stands at one level is encoded in one go: that is what sealing many is made of.
+    """
 
     def __init__(self, kind: CredentialType, randomness: Randomness) -> None:
         self.kind = kind
         self.randomness = randomness
         self.disclosures: list[str] = []
+        self._outer = {path[:-1] for path in kind.nested}  # claims that hide something inside
 
     def cut_members(
         self, members: Mapping[str, Any], path: tuple[str, ...], slots: int
     ) -> list[str]:
         """Digests of all members, padded with decoys and sorted, so that order tells nothing."""
-        digests = [
-            self._disclose([name, self._hide_inside(value, (*path, name))])
+        waiting = [
+            self._begin([name, self._hide_inside(value, (*path, name))])
             for name, value in members.items()
         ]
-        decoys = [b64url_encode(self.randomness(32)) for _ in range(slots - len(digests))]
-        return sorted(digests + decoys)
+        decoys = [self.randomness(32) for _ in range(slots - len(waiting))]
+        return sorted(self._digests_of(waiting, decoys))
 
     def _hide_inside(self, value: Any, path: tuple[str, ...]) -> Any:
-        below = [p for p in self.kind.nested if p[: len(path)] == path and len(p) == len(path) + 1]
-        if not below:
+        if path not in self._outer:
             return value
-        if below == [(*path, None)]:
-            return [{"...": self._disclose([item])} for item in value]
-        names = {p[-1] for p in below}
+        names = {p[-1] for p in self.kind.nested if p[:-1] == path}
+        if names == {None}:
+            waiting = [self._begin([item]) for item in value]
+            return [{"...": digest} for digest in self._digests_of(waiting, [])]
         hidden = {name: member for name, member in value.items() if name in names}
         clear = {name: member for name, member in value.items() if name not in names}
         return {**clear, "_sd": self.cut_members(hidden, path, slots=len(names))}
 
-    def _disclose(self, parts: list[Any]) -> str:
-        salt = b64url_encode(self.randomness(SALT_BYTES))
-        text = b64url_encode(dump_json([salt, *parts]))
-        self.disclosures.append(text)
-        return b64url_encode(hashlib.sha256(text.encode()).digest())
+    def _begin(self, parts: list[Any]) -> _Waiting:
+        """Keep a place among the disclosures, behind those that lie inside."""
+        self.disclosures.append("")
+        return len(self.disclosures) - 1, self.randomness(SALT_BYTES), parts
+
+    def _digests_of(self, waiting: Sequence[_Waiting], decoys: Sequence[bytes]) -> list[str]:
+        """Write the disclosures; their digests, then the decoys, as texts."""
+        salts = _encode_each([salt for _, salt, _ in waiting], SALT_BYTES)
+        raw = []
+        for salt, (place, _, parts) in zip(salts, waiting, strict=True):
+            text = b64url_encode(dump_json([salt, *parts]))
+            self.disclosures[place] = text
+            raw.append(hashlib.sha256(text.encode()).digest())
+        return _encode_each([*raw, *decoys], 32)
+
+
+def _encode_each(values: Sequence[bytes], size: int) -> list[str]:
+    """Each value of `size` bytes in base64url, encoded together.
+
+    Zero bytes after each fill its last group of three; what they add is cut off again.
+    """
+    padding = bytes(-size % 3)
+    text = b64url_encode(b"".join([value + padding for value in values]))
+    step, length = (size + len(padding)) // 3 * 4, -(-size * 4 // 3)
+    return [text[at : at + length] for at in range(0, len(values) * step, step)]
 
 
 # --- presenting -----------------------------------------------------------------------------------

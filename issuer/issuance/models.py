@@ -7,7 +7,7 @@ certificate cannot be told to belong together.
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from talentseal.codetext import write_text
 from talentseal.keys import PublicKey
@@ -18,6 +18,15 @@ from talentseal.type_metadata import CredentialType
 
 Place = tuple[str, int]  # status list and index
 LANGUAGES = ("zh-Hans", "zh-Hant", "en", "pt")
+
+
+class NamedKey(NamedTuple):
+    """A holder's public key that is sound as a JWK, of which no key is made: sealing names it only.
+
+    jwk  the required members alone
+    """
+
+    jwk: Mapping[str, str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +43,7 @@ class Order:
     type_id: str
     territory: Sequence[str]
     claims: Mapping[str, Any]
-    wallet: PublicKey | None = None
+    wallet: PublicKey | NamedKey | None = None
     code: PublicKey | None = None
     paper: bool = False
     languages: Sequence[str] = LANGUAGES

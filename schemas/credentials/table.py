@@ -12,6 +12,7 @@ from functools import cache
 from typing import Any
 
 from schemas.data import load_data
+from schemas.rules import facts_of
 from schemas.types import TYPE_IDS
 
 
@@ -39,6 +40,7 @@ class Shape:
     max_bytes: int = 0
     media_types: tuple[str, ...] = ()
     members: tuple["Shape", ...] = ()
+    by_name: Mapping[str, "Shape"] = field(default_factory=dict, compare=False)  # the members
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,11 +68,12 @@ class Claim:
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """A condition across claims that must be true, not merely not false."""
+    """A condition across claims that must be true, not merely not false; `facts` it reads."""
 
     id: str
     text: str
     check: Any
+    facts: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -105,6 +108,7 @@ class ClaimTable:
     cautions: tuple[Mapping[str, Any], ...]
     claims: tuple[Claim, ...]
     tops: Mapping[str, Claim] = field(default_factory=dict)
+    shapes: Mapping[str, Shape] = field(default_factory=dict)  # of the tops
 
     @property
     def territory_claims(self) -> tuple[str, ...]:
@@ -128,10 +132,14 @@ def load_table(type_id: str) -> ClaimTable:
         two_officers=raw["two_officers"],
         term=_term(raw, tops),
         shared=raw["talentseal"],
-        rules=tuple(Rule(rule["id"], rule["text"], rule["check"]) for rule in raw["rules"]),
+        rules=tuple(
+            Rule(rule["id"], rule["text"], rule["check"], facts_of(rule["check"]))
+            for rule in raw["rules"]
+        ),
         cautions=tuple(raw["cautions"]),
         claims=claims,
         tops=tops,
+        shapes={name: claim.shape for name, claim in tops.items()},
     )
 
 
@@ -158,13 +166,15 @@ _BOUNDS = ("list", "identifier", "max_length", "min", "max", "min_items", "max_i
 
 
 def _shape(row: Mapping[str, Any]) -> Shape:
+    members = tuple(_shape(member) for member in row.get("members", ()))
     return Shape(
         name=row["name"],
         type=row["type"],
         label=row["label"],
         mandatory=row["mandatory"],
         media_types=tuple(row.get("media_types", ())),
-        members=tuple(_shape(member) for member in row.get("members", ())),
+        members=members,
+        by_name={member.name: member for member in members},
         **{bound: row[bound] for bound in _BOUNDS if bound in row},
     )
 

@@ -13,7 +13,7 @@ from itertools import islice
 from schemas.credentials.table import ClaimTable, load_table
 from schemas.credentials.values import ClaimFault, is_identifier, member_faults, token
 from schemas.data import code_lists
-from schemas.rules import evaluate, facts_of
+from schemas.rules import evaluate
 from schemas.territory import contains
 
 MAX_FAULTS = 100  # an answer stays readable, whatever was sent
@@ -45,9 +45,8 @@ def validate_claims(type_id: str, claims: object, *, territory: Sequence[str]) -
 def _faults(
     table: ClaimTable, claims: Mapping[str, object], territory: Sequence[str]
 ) -> Iterator[ClaimFault]:
-    shapes = {name: claim.shape for name, claim in table.tops.items()}
     pointers: set[str] = set()  # of values about which nothing more can be said
-    for fault in member_faults(shapes, claims, ""):
+    for fault in member_faults(table.shapes, claims, ""):
         pointers.add(fault.pointer)
         yield fault
     yield from _document_faults(claims.get("id_document"), pointers)
@@ -58,7 +57,7 @@ def _faults(
             yield ClaimFault("territory_outside", f"/{token(name)}", sentence)
     for rule in table.rules:
         # A rule over a broken claim would only repeat that fault. Unknown is not true.
-        if not facts_of(rule.check) & broken and evaluate(rule.check, claims) is not True:
+        if broken.isdisjoint(rule.facts) and evaluate(rule.check, claims) is not True:
             sentence = f"A rule of this type does not hold: {rule.text}."
             yield ClaimFault("rule_failed", f"rule:{rule.id}", sentence)
 

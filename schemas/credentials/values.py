@@ -35,7 +35,8 @@ def value_faults(shape: Shape, value: object, pointer: str) -> Iterator[ClaimFau
 
 def token(name: object) -> str:
     """A member name as one reference token of a JSON pointer (RFC 6901 section 3)."""
-    return str(name).replace("~", "~0").replace("/", "~1")
+    text = str(name)
+    return text if text.isalnum() else text.replace("~", "~0").replace("/", "~1")
 
 
 def is_day(value: object) -> bool:
@@ -179,7 +180,7 @@ def _object(shape: Shape, value: object, pointer: str) -> Iterator[ClaimFault]:
     if not isinstance(value, Mapping):
         yield ClaimFault("type_mismatch", pointer, "This must be an object with named members.")
         return
-    yield from member_faults({member.name: member for member in shape.members}, value, pointer)
+    yield from member_faults(shape.by_name, value, pointer)
 
 
 def member_faults(
