@@ -91,7 +91,11 @@ async def _signed(request: Request) -> bytes:
 def _key(
     _: Annotated[
         str | None,
-        Header(alias="Idempotency-Key", description="16 to 64 characters, new for each act."),
+        Header(
+            alias="Idempotency-Key",
+            description="16 to 64 characters, new for each act.",
+            json_schema_extra={"pattern": "^[A-Za-z0-9._~-]{16,64}$"},
+        ),
     ] = None,
 ) -> None:
     """Documents the header; it is read by `call_of`."""

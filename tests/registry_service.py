@@ -36,19 +36,19 @@ class Caller:
     tokens: dict[str, str] = field(default_factory=dict)
 
     def get(self, path: str, role: str = "", **options: Any) -> httpx2.Response:
-        return self.client.get(path, headers=self._headers(role) | options.pop("headers", {}),
+        return self.client.get(path, headers=self.headers(role) | options.pop("headers", {}),
                                **options)  # fmt: skip
 
     def send(self, path: str, role: str, body: object, key: str = "") -> httpx2.Response:
         """A call of an operator, under a new `Idempotency-Key` unless one is given."""
-        headers = {"Idempotency-Key": key or secrets.token_hex(16), **self._headers(role)}
+        headers = {"Idempotency-Key": key or secrets.token_hex(16), **self.headers(role)}
         return self.client.post(path, json=body, headers=headers)
 
     def sign(self, path: str, text: str) -> httpx2.Response:
         """A call of an issuer."""
         return self.client.post(path, content=text, headers=JOSE)
 
-    def _headers(self, role: str) -> dict[str, str]:
+    def headers(self, role: str) -> dict[str, str]:
         if not role:
             return {}
         if role not in self.tokens:

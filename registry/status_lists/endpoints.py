@@ -7,11 +7,11 @@ public list seconds later.
 Standard: draft-ietf-oauth-status-list-21 §8 (request, response), §9 (aggregation).
 """
 
-from typing import Annotated
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Path, Query, Request, Response
 
-from registry.acts import SIGNED_BODY, Signed, answer, new_router
+from registry.acts import REFUSALS, SIGNED_BODY, Signed, answer, new_router
 from registry.house import MEDIA_TYPES, House
 from registry.publishing.endpoints import TAGGED, add_public
 from registry.status_lists import repository
@@ -73,7 +73,11 @@ def status_router(house: House) -> APIRouter:
             max_age=MAX_AGE_SECONDS,
         )  # fmt: skip
 
-    told = {200: {"description": "The list, signed.", "content": _TOKEN}, **TAGGED}
+    told: dict[int | str, Any] = {
+        200: {"description": "The list, signed.", "content": _TOKEN},
+        501: {**REFUSALS["default"], "description": "A list of the past was asked for."},
+        **TAGGED,
+    }
     add_public(router, "/status/{list_id}", status_list, responses=told, name="status list")
     said = {"description": "Every list.", "content": {"application/json": {"schema": _LISTS}}}
     add_public(router, "/status", aggregation, responses={200: said, **TAGGED})
