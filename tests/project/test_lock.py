@@ -68,7 +68,7 @@ def test_the_demo_installs_the_same_versions_and_no_development_tool(
 
 
 def test_foreign_verifiers_stay_out_of_our_own_environment(root: Path) -> None:
-    foreign = {"sd-jwt", "openvc-core", "cwt", "pycose"}
+    foreign = {"sd-jwt", "openvc-core", "cwt", "pycose", "polaris-oid4vp"}
     assert foreign <= pins(root / "benchmarks/peers/lock.txt").keys()
     assert not foreign & pins(root / "requirements/lock.txt").keys()
 
