@@ -154,7 +154,9 @@ def _read_sdjwt(text: str, bundle: Bundle) -> Sealed:
     sealed.kind = _type(payload["vct"], bundle)
     if payload.get("vct#integrity") != sealed.kind.integrity:
         raise InputError("the type's definition differs from the one held", code="VCT_INTEGRITY")
-    claims = {n: v for n, v in opened.claims.items() if n not in ENVELOPE}
+    claims = opened.claims
+    for name in ENVELOPE:
+        claims.pop(name, None)
     check_disclosability(claims, opened, sealed.kind)
     _check_shapes(claims, sealed.kind)
     sealed._claims = claims  # noqa: SLF001 - filled here, read by Credential
@@ -164,9 +166,8 @@ def _read_sdjwt(text: str, bundle: Bundle) -> Sealed:
 
 
 def _read_envelope(sealed: Sealed, payload: Mapping[str, Any]) -> None:
-    for name in ("iss", "vct", "vct#integrity", "iat", "exp", "cnf", "territory"):
-        if name not in payload:
-            missing(name)
+    if not payload.keys() >= _REQUIRED:
+        missing(min(_REQUIRED - payload.keys()))
     iss, vct = payload["iss"], payload["vct"]
     if type(iss) is not str or type(vct) is not str or type(payload["vct#integrity"]) is not str:
         wrong("issuer or type")
@@ -178,6 +179,9 @@ def _read_envelope(sealed: Sealed, payload: Mapping[str, Any]) -> None:
         wrong("nbf")
     sealed.status = read_status(payload.get("status"))
     sealed.territory = _territories(payload["territory"])
+
+
+_REQUIRED = frozenset(("iss", "vct", "vct#integrity", "iat", "exp", "cnf", "territory"))
 
 
 def _confirmation(cnf: Any) -> Mapping[str, Any]:
