@@ -76,6 +76,7 @@ def settings(party: str) -> dict[str, str]:
 
 def start(service: str) -> None:
     """Start a service unless it runs, and wait until it is ready."""
+    process = None
     if pid_of(service) is None:
         party, _ = SERVICES[service]
         log = (DEMO / f"{service}.log").open("ab")
@@ -85,7 +86,7 @@ def start(service: str) -> None:
         )  # fmt: skip
         log.close()
         _pid_file(service).write_text(str(process.pid), "ascii")
-    _wait_ready(service)
+    _wait_ready(service, process)
 
 
 def stop(service: str) -> bool:
@@ -120,10 +121,14 @@ def _pid_file(service: str) -> Path:
 def _is_running(pid: int, service: str) -> bool:
     """Whether the process exists and is the program that we mean, not one that has its number."""
     _reap(pid)
-    done = subprocess.run(
-        ["ps", "-o", "args=", "-p", str(pid)], capture_output=True, text=True, check=False
-    )
-    return f"{service} serve" in done.stdout
+    try:
+        os.kill(pid, 0)
+        words = Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
+    except ProcessLookupError:
+        return False
+    except OSError:  # no such list of processes on this system
+        return True
+    return b"serve" in words and any(word.endswith(service.encode()) for word in words)
 
 
 def _reap(pid: int) -> None:
@@ -132,10 +137,11 @@ def _reap(pid: int) -> None:
         os.waitpid(pid, os.WNOHANG)
 
 
-def _wait_ready(service: str) -> None:
+def _wait_ready(service: str, process: "subprocess.Popen[bytes] | None") -> None:
     deadline = time.monotonic() + READY_SECONDS
     while not is_ready(service):
-        if time.monotonic() > deadline or pid_of(service) is None:
+        has_ended = process is not None and process.poll() is not None
+        if time.monotonic() > deadline or has_ended:
             log = DEMO / f"{service}.log"
             sys.exit(
                 f"The {service} does not become ready. Its log: {log}\n{log.read_text()[-2000:]}"
