@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import interplay
 from forging import digest_of, disclosure, jws, open_code, reseal, sealer, sign1, unseal
 from simulator import DAY, YEAR, Held, World, verdict_codes
 
@@ -257,6 +258,7 @@ def render(wallet: Sequence[Row], codes: Sequence[Row], versions: Mapping[str, s
         "",
         *_table("Code", codes),
         "",
+        *interplay.lines(),
     ]
     return "\n".join(lines)
 
