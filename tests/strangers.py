@@ -71,7 +71,7 @@ def stranger(name: str) -> Iterator[Stranger]:
     need(f"Node {OLDEST}", present=node is not None, remedy="install it, or name it in "
          "TALENTSEAL_NODE")  # fmt: skip
     made = (FOLDER / "node_modules" / ".made-from").is_file()
-    need("Foreign wallets and verifiers", present=made, remedy="run `make strangers`")
+    need("The folder of foreign wallets and verifiers", present=made, remedy="run `make strangers`")
     with subprocess.Popen(
         [str(node), f"{name}.mjs"], cwd=FOLDER, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
         text=True, encoding="utf-8",
