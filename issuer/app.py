@@ -12,7 +12,7 @@ from fastapi import APIRouter, FastAPI
 
 from issuer.audit.endpoints import audit_router
 from issuer.audit.trail import check_chain
-from issuer.database import reading
+from issuer.database import check_whole, reading
 from issuer.duties import Duties
 from issuer.issuances.endpoints import issuances_router
 from issuer.office import Office, base_url
@@ -29,6 +29,7 @@ Clock = Callable[[], datetime]
 
 def create_app(office: Office, *, clock: Clock = system_clock) -> FastAPI:
     """The application of one issuer. Raises UnavailableError where its books are not whole."""
+    check_whole(office.engine)
     with reading(office.engine) as db:
         check_chain(db)
     duties = Duties(office, clock)

@@ -19,7 +19,7 @@ from sqlalchemy import (
     UniqueConstraint,
 )
 
-from talentseal.errors import UsageError
+from talentseal.errors import UnavailableError, UsageError
 from talentseal.service.database import Schema, connect, read_only
 from talentseal.service.idempotency import idempotency_table
 from talentseal.service.migrations import NUMBER
@@ -208,6 +208,18 @@ def open_database(url: str) -> Engine:
     elif found < REVISION:
         raise UsageError("the database is older than this program", hint="Run: issuer migrate")
     return engine
+
+
+def check_whole(engine: Engine) -> None:
+    """Read a database file through; a server looks after its own. Raises UnavailableError."""
+    if engine.dialect.name != "sqlite":
+        return
+    with reading(engine) as db:
+        found = db.exec_driver_sql("PRAGMA integrity_check(1)").scalar()
+    if found != "ok":
+        raise UnavailableError(
+            "the issuer's database file is damaged", hint="Restore the last backup."
+        )
 
 
 @contextmanager

@@ -15,8 +15,30 @@ from talentseal.errors import RefusedError
 
 
 def progress(db: Connection, job: str) -> int | None:
-    """How many chunks are on record; None for a job that was never begun."""
-    return db.execute(select(bulk_job.c.done).where(bulk_job.c.id == job)).scalar()
+    """How many chunks are on record; None for a job that was never begun.
+
+    Raises RefusedError for one that was ended before it was done.
+    """
+    column = bulk_job.c
+    wanted = select(column.done, column.rows, column.chunk_rows, column.ended_at)
+    row = db.execute(wanted.where(column.id == job)).one_or_none()
+    if row is None:
+        return None
+    if row.ended_at is not None and row.done * row.chunk_rows < row.rows:
+        raise RefusedError(
+            "this job was ended when the database was restored",
+            code="STATE_CONFLICT",
+            hint="Seal the rows that its folder does not hold from a file of their own.",
+        )
+    return int(row.done)
+
+
+def end_all(db: Connection, *, at: int) -> int:
+    """End the jobs that are at work; how many. None of them goes on."""
+    column = bulk_job.c
+    return db.execute(
+        update(bulk_job).where(column.ended_at.is_(None)).values(ended_at=at)
+    ).rowcount
 
 
 def begin(db: Connection, job: Job, *, at: int) -> None:

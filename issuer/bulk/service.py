@@ -24,7 +24,7 @@ from issuer.bulk.workers import Pending, Work, working
 from issuer.database import reading, transaction
 from issuer.issuance.repository import take_in, usable_list
 from issuer.issuance.sealing import Random
-from issuer.issuance.service import new_number
+from issuer.issuance.service import check_direct, new_number
 from issuer.office import Office
 from issuer.status.blocks import top_up
 from talentseal.encoding import dump_json, to_seconds
@@ -59,6 +59,7 @@ def sealer_of(office: Office, job: Job) -> Sealer:
     """What rows are checked and sealed with. Raises UsageError, UnavailableError."""
     office.check_key()
     standing, bundle = office.standing(), office.bundle
+    check_direct(bundle, job.terms.type_id)
     return Sealer(office, bundle, standing, job.terms, f"{standing.iss}/status/0")
 
 

@@ -5,6 +5,7 @@ then, an index once taken is never taken again.
 """
 
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 from sqlalchemy import Connection, Engine, func, insert, select, update
@@ -72,13 +73,18 @@ def room(db: Connection) -> int:
     return int(left or 0)
 
 
-def _indices_of(db: Connection, block: str) -> list[int]:
+def _indices_of(db: Connection, block: str) -> Sequence[int]:
     """All indices of a block, in order of use."""
     text = db.execute(select(status_block.c.indices).where(status_block.c.block == block)).scalar()
+    return _parsed(str(text))
+
+
+@lru_cache(maxsize=8)  # a block never changes and serves for thousands of certificates
+def _parsed(text: str) -> Sequence[int]:
     found: list[int] = parse_json(
-        str(text).encode(), max_bytes=MAX_BLOCK_BYTES, max_members=MAX_BLOCK_INDICES + 1, top=list
+        text.encode(), max_bytes=MAX_BLOCK_BYTES, max_members=MAX_BLOCK_INDICES + 1, top=list
     )
-    return found
+    return tuple(found)
 
 
 def _advance(db: Connection, block: str, count: int) -> range:

@@ -17,7 +17,7 @@ from issuer.issuance.models import Issued, Order, Plan, Sealed
 from issuer.issuance.repository import Record
 from issuer.issuance.sealing import Random, draft, seal
 from issuer.office import Office, Standing
-from schemas.credentials import validate_claims, validity_of
+from schemas.credentials import load_table, validate_claims, validity_of
 from schemas.types import TYPE_IDS, vct_of
 from talentseal.bundle import Bundle, ListedKey
 from talentseal.encoding import from_seconds, to_seconds
@@ -37,6 +37,7 @@ def issue(office: Office, order: Order, *, now: datetime, random: Random = os.ur
     """
     check_claims(order)
     standing, bundle = office.standing(), office.bundle
+    check_direct(bundle, order.type_id)
     uri = repository.usable_list(office.engine, bundle)
     plan, kid = settled(bundle, order, standing, uri, now=now, random=random)
     signer = office.signer(kid)
@@ -49,6 +50,20 @@ def issue(office: Office, order: Order, *, now: datetime, random: Random = os.ur
         office.engine, Record(number, order.type_id, kid, to_seconds(now), plan.exp, copies)
     )
     return Issued(number, order, sealed, plan.one_language)
+
+
+def check_direct(bundle: Bundle, type_id: str) -> None:
+    """May one person alone seal this, by a command? Only under a development root, or by the type.
+
+    Raises RefusedError `SEPARATION_OF_DUTIES`.
+    """
+    held = bundle.jurisdictions.get(bundle.home)
+    if held is not None and not held.dev and load_table(type_id).two_officers:
+        raise RefusedError(
+            f"{type_id} takes two officers",
+            code="SEPARATION_OF_DUTIES",
+            hint="Prepare it in the service (`issuer serve`), where another officer approves it.",
+        )
 
 
 def check_claims(order: Order) -> None:
