@@ -693,6 +693,23 @@ def publish(
     emit(document, as_json=as_json, text="\n".join(lines) or "Nothing to publish.")
 
 
+@app.command("restored")
+def after_restore(*, as_json: Json = False) -> None:
+    """Example: registry restored
+
+    Once after the database was restored from a copy, before anything else: no list hands out
+    blocks any more, new ones are begun, and all is published. Refused where the published files
+    are newer than the copy.
+    """
+    from registry.restoring import restored
+
+    found = restored(_office())
+    lines = [f"{code}  {len(uris)} lists closed for new blocks" for code, uris in
+             found.closed.items()]  # fmt: skip
+    lines.append("Next: every issuer runs `issuer resend`.")
+    emit({"closed": found.closed}, as_json=as_json, text="\n".join(lines))
+
+
 @bundles.command("export")
 def bundle_export(
     file: Annotated[Path, typer.Argument(help="Zip to write.")],

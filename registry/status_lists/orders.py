@@ -18,7 +18,8 @@ from sqlalchemy.orm import Session
 from registry.issuers.models import EntityRow
 from registry.office import Office
 from registry.status_lists import repository
-from registry.status_lists.models import StatusEntryRow, StatusOrderRow
+from registry.status_lists.models import StatusOrderRow
+from registry.status_lists.repository import Entry
 from registry.status_lists.signed import MAX_SIGNED_BYTES, digest_of, open_signed, text_of
 from schemas.registry import STATUS_ORDER_TYP, StatusChange, StatusOrder
 from talentseal.commandline import problem_document
@@ -152,8 +153,12 @@ def apply_order(session: Session, opened: Opened, *, now: int) -> bool:
             hint="Give the order the next number.",
         )
     entries = _own_entries(session, issuer, order.changes)
-    for change in order.changes:
-        _apply(entries[change.uri, change.idx], change, order.seq, now=now)
+    changed = [
+        entry
+        for change in order.changes
+        if _apply(entry := entries[change.uri, change.idx], change, order.seq)
+    ]
+    repository.update_entries(session, changed, now=now)
     row = StatusOrderRow(
         issuer=issuer.id,
         seq=order.seq,
@@ -168,7 +173,7 @@ def apply_order(session: Session, opened: Opened, *, now: int) -> bool:
 
 def _own_entries(
     session: Session, issuer: EntityRow, changes: Sequence[StatusChange]
-) -> Mapping[tuple[str, int], StatusEntryRow]:
+) -> Mapping[tuple[str, int], Entry]:
     wanted = [(change.uri, change.idx) for change in changes]
     if len(set(wanted)) != len(wanted):
         raise RefusedError("an index stands twice in the order", code="REQUEST_INVALID")
@@ -182,18 +187,19 @@ def _own_entries(
     return entries
 
 
-def _apply(entry: StatusEntryRow, change: StatusChange, seq: int, *, now: int) -> None:
+def _apply(entry: Entry, change: StatusChange, seq: int) -> bool:
+    """Change an entry; False if nothing is to be kept of it. Raises RefusedError."""
     if seq < entry.seq and change.value != INVALID:
-        return  # a later order has spoken
+        return False  # a later order has spoken
     if entry.value == INVALID and change.value != INVALID:
         raise RefusedError(
             f"index {change.idx} was revoked, and that is for good",
             code="STATE_CONFLICT",
             hint="Issue a new credential instead.",
         )
-    if entry.value != change.value:
-        entry.value, entry.changed_at = change.value, now
-    entry.seq = max(seq, entry.seq)
+    before = (entry.value, entry.seq)
+    entry.value, entry.seq = change.value, max(seq, entry.seq)
+    return before != (entry.value, entry.seq)
 
 
 # --- files ----------------------------------------------------------------------------------------

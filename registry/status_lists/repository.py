@@ -1,8 +1,10 @@
 """All SQL about status lists, blocks, entries and orders."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, cast
 
-from sqlalchemy import func, insert, select, tuple_, update
+from sqlalchemy import Table, bindparam, func, insert, select, update
 from sqlalchemy.orm import Session
 
 from registry.status_lists.models import (
@@ -12,6 +14,8 @@ from registry.status_lists.models import (
     StatusListRow,
     StatusOrderRow,
 )
+
+_entries = cast("Table", StatusEntryRow.__table__)
 
 # --- lists ----------------------------------------------------------------------------------------
 
@@ -38,6 +42,16 @@ def free_indices(session: Session, jurisdiction: str) -> int:
             StatusListRow.jurisdiction == jurisdiction, StatusListRow.published_at.is_not(None)
         )
     ) or 0  # fmt: skip
+
+
+def close_list(session: Session, list_id: str) -> None:
+    """Hand out no more indices of a list; it is published as before."""
+    session.execute(
+        update(StatusListRow)
+        .where(StatusListRow.id == list_id)
+        .values(next_free=StatusListRow.size)
+        .execution_options(synchronize_session="fetch")
+    )
 
 
 def take_counters(session: Session, list_id: str, count: int) -> int | None:
@@ -81,10 +95,10 @@ def blocks_of(session: Session, issuer: int) -> Sequence[StatusBlockRow]:
     return session.scalars(wanted.order_by(StatusBlockRow.created_at, StatusBlockRow.start)).all()
 
 
-def block_with_uri(session: Session, block: str) -> tuple[str, list[int]]:
-    """The URI of a block's list, and its indices in the order in which to use them."""
-    uri = session.scalars(
-        select(StatusListRow.uri)
+def block_with_uri(session: Session, block: str) -> tuple[str, int, list[int]]:
+    """URI of a block's list, when it was made, its indices in the order in which to use them."""
+    uri, made_at = session.execute(
+        select(StatusListRow.uri, StatusBlockRow.created_at)
         .join(StatusBlockRow, StatusBlockRow.list_id == StatusListRow.id)
         .where(StatusBlockRow.id == block)
     ).one()
@@ -93,7 +107,7 @@ def block_with_uri(session: Session, block: str) -> tuple[str, list[int]]:
         .where(StatusEntryRow.block == block)
         .order_by(StatusEntryRow.position)
     )
-    return uri, list(indices)
+    return uri, made_at, list(indices)
 
 
 def indices_since(session: Session, issuer: int, since: int) -> int:
@@ -114,33 +128,90 @@ def add_block_request(session: Session, row: StatusBlockRequestRow) -> None:
 
 # --- entries --------------------------------------------------------------------------------------
 
+_AT_ONCE = 400  # SQLite takes 999 variables in one statement
+
+
+@dataclass(slots=True)
+class Entry:
+    """An index that was handed out, as an order finds and leaves it; `block`: where it belongs."""
+
+    list_id: str
+    idx: int
+    block: str
+    value: int
+    seq: int
+
 
 def set_entries(session: Session, list_id: str) -> dict[int, int]:
     """Index -> value of every entry of a list that is not 0."""
-    wanted = select(StatusEntryRow.idx, StatusEntryRow.value).where(
-        StatusEntryRow.list_id == list_id, StatusEntryRow.value != 0
+    wanted = select(_entries.c.idx, _entries.c.value).where(
+        _entries.c.list_id == list_id, _entries.c.value != 0
     )
-    return {idx: value for idx, value in session.execute(wanted)}  # noqa: C416  typed
+    return {row[0]: row[1] for row in session.connection().execute(wanted).all()}
 
 
 def entries_of_issuer(
     session: Session, issuer: int, wanted: Iterable[tuple[str, int]]
-) -> Mapping[tuple[str, int], StatusEntryRow]:
+) -> Mapping[tuple[str, int], Entry]:
     """The entries among `wanted` (URI, index) that were given to this issuer."""
-    found: dict[tuple[str, int], StatusEntryRow] = {}
-    pairs = list(wanted)
-    for start in range(0, len(pairs), 400):  # SQLite takes 999 variables in one statement
-        rows = session.execute(
-            select(StatusListRow.uri, StatusEntryRow)
-            .join(StatusListRow, StatusListRow.id == StatusEntryRow.list_id)
-            .join(StatusBlockRow, StatusBlockRow.id == StatusEntryRow.block)
-            .where(
-                StatusBlockRow.issuer == issuer,
-                tuple_(StatusListRow.uri, StatusEntryRow.idx).in_(pairs[start : start + 400]),
-            )
-        )
-        found |= {(uri, entry.idx): entry for uri, entry in rows}
+    by_uri: dict[str, list[int]] = {}
+    for uri, idx in wanted:
+        by_uri.setdefault(uri, []).append(idx)
+    found: dict[tuple[str, int], Entry] = {}
+    for uri, list_id in _list_ids(session, by_uri).items():
+        entries = _entries_at(session, list_id, by_uri[uri])
+        own = _blocks_among(session, issuer, {entry.block for entry in entries})
+        found |= {(uri, entry.idx): entry for entry in entries if entry.block in own}
     return found
+
+
+def _list_ids(session: Session, uris: Iterable[str]) -> dict[str, str]:
+    found: dict[str, str] = {}
+    for some in batched(uris):
+        rows = select(StatusListRow.uri, StatusListRow.id).where(StatusListRow.uri.in_(some))
+        found |= {uri: list_id for uri, list_id in session.execute(rows)}  # noqa: C416  typed
+    return found
+
+
+def _entries_at(session: Session, list_id: str, indices: Iterable[int]) -> list[Entry]:
+    """By the primary key alone: a database that also looks at blocks reads far more rows."""
+    columns = (_entries.c[name] for name in ("list_id", "idx", "block", "value", "seq"))
+    wanted = select(*columns).where(_entries.c.list_id == list_id)
+    db = session.connection()
+    return [
+        Entry(*row)
+        for some in batched(indices)
+        for row in db.execute(wanted.where(_entries.c.idx.in_(some))).all()
+    ]
+
+
+def _blocks_among(session: Session, issuer: int, blocks: Iterable[str]) -> set[str]:
+    wanted = select(StatusBlockRow.id).where(StatusBlockRow.issuer == issuer)
+    return {
+        found
+        for some in batched(blocks)
+        for found in session.scalars(wanted.where(StatusBlockRow.id.in_(some)))
+    }
+
+
+def update_entries(session: Session, entries: Sequence[Entry], *, now: int) -> None:
+    """Keep new values, and which order has brought them."""
+    if not entries:
+        return
+    statement = (
+        update(_entries)
+        .where(_entries.c.list_id == bindparam("of"), _entries.c.idx == bindparam("at"))
+        .values(value=bindparam("new"), seq=bindparam("by"), changed_at=now)
+    )
+    rows = [{"of": e.list_id, "at": e.idx, "new": e.value, "by": e.seq} for e in entries]
+    session.connection().execute(statement, rows)
+
+
+def batched(values: Iterable[Any]) -> Iterator[list[Any]]:
+    """As many at once as one statement takes."""
+    every = list(values)
+    for start in range(0, len(every), _AT_ONCE):
+        yield every[start : start + _AT_ONCE]
 
 
 # --- orders ---------------------------------------------------------------------------------------

@@ -89,5 +89,20 @@ def reserve_block(
 
 
 def block_document(session: Session, block: str) -> StatusBlock:
-    uri, indices = repository.block_with_uri(session, block)
-    return StatusBlock(block=block, uri=uri, indices=indices)
+    uri, made_at, indices = repository.block_with_uri(session, block)
+    return StatusBlock(block=block, uri=uri, indices=indices, made_at=made_at)
+
+
+def close_lists(office: Office, session: Session, jurisdiction: str) -> list[str]:
+    """Hand out no more blocks of the lists that there are; the URIs of those that had room.
+
+    After a restore nobody knows here which blocks were handed out since the copy. The next
+    publication begins another list (`keep_room`).
+    """
+    open_lists = [
+        row for row in repository.lists_of(session, jurisdiction) if row.next_free < row.size
+    ]
+    for row in open_lists:
+        repository.close_list(session, row.id)
+        office.note(session, "list closed", row.uri)
+    return [row.uri for row in open_lists]

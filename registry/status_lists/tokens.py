@@ -50,9 +50,8 @@ class Built:
             return False
         for idx in self.entries.keys() - entries.keys():
             self.values.set(idx, 0)
-        for idx, value in entries.items():
-            if self.entries.get(idx) != value:
-                self.values.set(idx, value)
+        for idx, value in entries.items() - self.entries.items():
+            self.values.set(idx, value)
         self.entries = entries
         return True
 
