@@ -23,7 +23,7 @@ from talentseal.encoding import to_seconds
 from talentseal.errors import TalentsealError
 
 ACTOR = "publisher"
-TICK_SECONDS = 0.5
+TICK_SECONDS = 0.25
 LOOK_SECONDS = 2.0  # between two looks at the hour and the exchange folder
 GATHER_SECONDS = 1.0  # between two publications: what comes in meanwhile goes out together
 WHOLE_SECONDS = 3600  # a whole one at least this often

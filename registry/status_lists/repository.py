@@ -2,9 +2,10 @@
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, cast
+from typing import Any
+from typing import cast as as_type
 
-from sqlalchemy import Table, bindparam, func, insert, select, update
+from sqlalchemy import String, Table, bindparam, cast, func, insert, select, update
 from sqlalchemy.orm import Session
 
 from registry.status_lists.models import (
@@ -15,7 +16,7 @@ from registry.status_lists.models import (
     StatusOrderRow,
 )
 
-_entries = cast("Table", StatusEntryRow.__table__)
+_entries = as_type("Table", StatusEntryRow.__table__)
 
 # --- lists ----------------------------------------------------------------------------------------
 
@@ -142,12 +143,17 @@ class Entry:
     seq: int
 
 
-def set_entries(session: Session, list_id: str) -> dict[int, int]:
-    """Index -> value of every entry of a list that is not 0."""
-    wanted = select(_entries.c.idx, _entries.c.value).where(
+def set_entries(session: Session, list_id: str) -> dict[int, frozenset[int]]:
+    """Value -> the indices of a list that have it, for every value but 0.
+
+    The database joins the numbers to one text: a million of them are then read in a second.
+    """
+    numbers = func.aggregate_strings(cast(_entries.c.idx, String), ",")
+    wanted = select(_entries.c.value, numbers).where(
         _entries.c.list_id == list_id, _entries.c.value != 0
     )
-    return {row[0]: row[1] for row in session.connection().execute(wanted).all()}
+    rows = session.connection().execute(wanted.group_by(_entries.c.value))
+    return {value: frozenset(map(int, text.split(","))) for value, text in rows}
 
 
 def entries_of_issuer(

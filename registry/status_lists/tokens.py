@@ -41,17 +41,22 @@ class Built:
     """A list as it was built last, and the tokens made of it."""
 
     values: ChunkedList
-    entries: Mapping[int, int] = field(default_factory=dict)
+    entries: Mapping[int, frozenset[int]] = field(default_factory=dict)
     files: Mapping[str, bytes] = field(default_factory=dict)
 
-    def bring_up(self, entries: Mapping[int, int]) -> bool:
-        """Take over what the database says; False if it is what was said before."""
+    def bring_up(self, entries: Mapping[int, frozenset[int]]) -> bool:
+        """Take over what the database says; False if it is what was said before.
+
+        entries  value -> the indices that have it
+        """
         if entries == self.entries:
             return False
-        for idx in self.entries.keys() - entries.keys():
-            self.values.set(idx, 0)
-        for idx, value in entries.items() - self.entries.items():
-            self.values.set(idx, value)
+        for value, indices in self.entries.items():
+            for idx in indices - entries.get(value, frozenset()):
+                self.values.set(idx, 0)
+        for value, indices in entries.items():
+            for idx in indices - self.entries.get(value, frozenset()):
+                self.values.set(idx, value)
         self.entries = entries
         return True
 
