@@ -5,13 +5,14 @@
 #   scripts/postgres.sh start FOLDER     make the cluster if need be, start it, print its URL
 #   scripts/postgres.sh restart FOLDER   end it at once, as a crash does, and start it again
 #   scripts/postgres.sh stop FOLDER
+#   scripts/postgres.sh remove FOLDER    end it at once and delete the folder
 #
 # The binaries are those of TALENTSEAL_PG_BIN, else the newest that Debian has installed. PostgreSQL
 # refuses to run as root: for root it runs as `postgres`. The password is in FOLDER/password, which
 # only its owner can read.
 set -euo pipefail
 
-usage() { echo "usage: scripts/postgres.sh start|restart|stop FOLDER" >&2; exit 2; }
+usage() { echo "usage: scripts/postgres.sh start|restart|stop|remove FOLDER" >&2; exit 2; }
 [ "$#" -eq 2 ] || usage
 act=$1
 mkdir -p "$2"
@@ -56,7 +57,8 @@ start() {
     for try in 1 2 3; do # somebody else may take the port first
         port=$(free_port)
         if control start -o "-p $port -k $folder -c listen_addresses=127.0.0.1 -c fsync=off \
-            -c shared_buffers=32MB -c max_connections=200"; then
+            -c shared_buffers=32MB -c max_connections=200 \
+            -c wal_level=minimal -c max_wal_senders=0 -c max_wal_size=64MB"; then
             echo "$port" >"$folder/port"
             tell "$port"
             return
@@ -70,5 +72,6 @@ case $act in
     start) start ;;
     restart) control restart -m immediate ;;
     stop) control stop -m fast ;;
+    remove) control stop -m immediate && rm -r "$folder" ;;
     *) usage ;;
 esac

@@ -1,6 +1,7 @@
 """What tests of several packages ask for: a database of either kind."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 import pytest
 from postgres import POSTGRESQL, SQLITE, Cluster, running_cluster
@@ -20,9 +21,11 @@ def kind(request: pytest.FixtureRequest) -> str:
 
 
 @pytest.fixture
-def its_cluster(kind: str, request: pytest.FixtureRequest) -> Cluster | None:
-    """The cluster, for a test that runs over PostgreSQL."""
+def its_cluster(kind: str, request: pytest.FixtureRequest) -> Iterator[Cluster | None]:
+    """The cluster, for a test that runs over PostgreSQL; its databases go when it has ended."""
     if kind != POSTGRESQL:
-        return None
-    found: Cluster = request.getfixturevalue("cluster")
-    return found
+        yield None
+        return
+    found = replace(request.getfixturevalue("cluster"), made=[])
+    yield found
+    found.clear()

@@ -25,10 +25,15 @@ both_databases = pytest.mark.parametrize("kind", [SQLITE, POSTGRESQL], indirect=
 
 @dataclass(frozen=True, slots=True)
 class Cluster:
-    """A running cluster. `url` leads to its maintenance database, without a password."""
+    """A running cluster.
+
+    url   leads to its maintenance database, without a password
+    made  URLs of the databases that were made through this very object
+    """
 
     folder: Path
     url: str
+    made: list[str] = field(default_factory=list)
     _numbers: Iterator[int] = field(default_factory=itertools.count)
 
     def new(self, template: str = "template1") -> str:
@@ -37,8 +42,15 @@ class Cluster:
         with self.admin() as db:
             db.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = %s",
                        [source])  # fmt: skip
-            db.execute(f'CREATE DATABASE "{name}" TEMPLATE "{source}"')
-        return self.url.replace("/postgres?", f"/{name}?")
+            db.execute(f'CREATE DATABASE "{name}" TEMPLATE "{source}" STRATEGY file_copy')
+        self.made.append(self.url.replace("/postgres?", f"/{name}?"))
+        return self.made[-1]
+
+    def clear(self) -> None:
+        """Drop what was made, whoever still uses it."""
+        with self.admin() as db:
+            for url in self.made:
+                db.execute(f'DROP DATABASE "{_name(url)}" WITH (FORCE)')
 
     @contextmanager
     def admin(self) -> Iterator[Any]:
@@ -49,12 +61,8 @@ class Cluster:
         """End the server as a crash does; it is back when this returns."""
         _script("restart", self.folder)
 
-    def stop(self) -> None:
-        _script("stop", self.folder)
-
-    def start(self) -> None:
-        """Again, perhaps on another port: for a cluster that nobody else uses."""
-        _script("start", self.folder)
+    def remove(self) -> None:
+        _script("remove", self.folder)
 
 
 def _name(url: str) -> str:
@@ -102,8 +110,8 @@ def running_cluster() -> Iterator[Cluster]:
     try:
         yield cluster
     finally:
-        cluster.stop()
-        shutil.rmtree(home)
+        cluster.remove()
+        home.rmdir()
 
 
 # --- homes over PostgreSQL ------------------------------------------------------------------------
