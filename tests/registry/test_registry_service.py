@@ -10,13 +10,16 @@ import pytest
 from postgres import both_databases
 from registry_desk import HK, STATION, SZ, Desk
 from registry_service import Caller, block_request, calling, order, published_versions, until
+from sqlalchemy import text
 
+from registry.database import transaction
 from registry.status_lists.endpoints import takes_gzip, wanted_form
 from schemas.types import load_type
 from talentseal.commandline import now
 from talentseal.encoding import to_seconds
 from talentseal.fetch import Fetcher
 from talentseal.keys import SoftwareSigner, new_signer
+from talentseal.service.database import connect
 from talentseal.sources import HttpSource
 from talentseal.status import parse_status_token
 from talentseal.sync import Pin, synchronise
@@ -272,6 +275,44 @@ def test_the_same_request_gets_the_same_block(caller: Caller, station_key: Softw
     assert (other.status_code, other.json()["code"]) == (409, "IDEMPOTENCY_CONFLICT")
     third = caller.block(station_key, 8)
     assert not set(third["indices"]) & set(first["indices"])
+
+
+@pytest.fixture
+def full(desk: Desk) -> Desk:
+    """Every index that could be handed out is gone."""
+    with transaction(connect(desk.database)) as session:
+        session.execute(text("UPDATE status_list SET next_free = size"))
+    return desk
+
+
+def wait_for_a_list(caller: Caller) -> None:
+    """A second list is published, whether it may be used or not."""
+    until(lambda: len(caller.get("/status").json()["status_lists"]) > len((SZ, HK)))
+
+
+def test_a_new_list_is_used_once_it_was_read_at_the_address_that_everybody_uses(
+    full: Desk, station_key: SoftwareSigner, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with calling(full) as neighbour:  # serves the same files
+        monkeypatch.setenv("TALENTSEAL_DEV", "1")
+        monkeypatch.setenv("TALENTSEAL_REGISTRY_URL", neighbour.url)
+        with calling(full) as caller:
+            request = block_request(station_key, 8)
+            until(lambda: caller.sign("/v1/status/blocks", request).status_code == 200)
+
+
+def test_no_index_of_a_list_is_used_that_cannot_be_read_in_public(
+    full: Desk, station_key: SoftwareSigner, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TALENTSEAL_DEV", "1")
+    monkeypatch.setenv("TALENTSEAL_REGISTRY_URL", "http://127.0.0.1:9")  # nobody is there
+    with calling(full) as caller:
+        wait_for_a_list(caller)
+        until(lambda: 'outcome="failed"' in caller.get("/metrics").text)
+        answer = caller.sign("/v1/status/blocks", block_request(station_key, 8))
+        assert (answer.status_code, answer.json()["code"]) == (503, "STATUS_LIST_UNPUBLISHED")
+        assert int(answer.headers["retry-after"]) > 0
+        assert not caller.get("/readyz").json()["parts"]["status"]["ok"]
 
 
 def test_a_block_is_for_listed_keys_fresh_requests_and_within_the_day(

@@ -1,0 +1,40 @@
+"""After a restore: nothing that happened since the copy was made is done a second time.
+
+Blocks of status indices that were handed out after the copy are not known to it. So every list is
+closed for new blocks, for good, and the next publication begins others; what the closed ones say
+goes on being published. The publication that follows refuses a database that is older than the
+published files (`ROLLBACK_REFUSED`): the world has seen more than it knows.
+
+Left to others: orders that were taken after the copy and not yet published are with the issuers,
+who send them again (`issuer resend`).
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from registry.jurisdictions.repository import all_jurisdictions
+from registry.office import Office
+from registry.publishing.service import Published, publish, publishing
+from registry.status_lists.service import close_lists
+
+
+@dataclass(frozen=True, slots=True)
+class Restored:
+    """What was done. `closed`: jurisdiction -> URIs of the lists that were closed."""
+
+    closed: Mapping[str, Sequence[str]]
+    published: Sequence[Published]
+
+
+def restored(office: Office) -> Restored:
+    """Go on from a copy of the database. Closing is done even where publishing is refused.
+
+    Raises UsageError, UnavailableError, BundleError `ROLLBACK_REFUSED`.
+    """
+    with publishing(office), office.transaction() as session:
+        codes = [row.code for row in all_jurisdictions(session)]
+        closed = {code: close_lists(office, session, code) for code in codes}
+        for code in codes:
+            office.note(session, "restored", code)
+    published, _ = publish(office)
+    return Restored(closed, published)
