@@ -389,6 +389,48 @@ def _change(act: str, number: str, reason: str, *, as_json: bool) -> None:
     emit({"id": number, "act": act, "reason": reason}, as_json=as_json, text=told)
 
 
+@app.command("restored")
+def after_restore(trust: Source = None, as_json: Json = False) -> None:  # noqa: FBT002
+    """Example: issuer restored --from registry/public
+
+    Once after the database was restored from a copy, before anything else: no status index of the
+    copy is used again, orders begin a new numbering, and what was revoked since is taken over.
+    """
+    from dataclasses import asdict
+
+    from issuer.office import Office
+    from issuer.restoring import restored
+
+    found = restored(Office.here(), source=_source(trust), now=now())
+    text = (
+        f"{found.retired} status indices will not be used; {found.reopened} issuances must be "
+        f"looked at; {found.taken_over} certificates were changed after the copy."
+    )
+    if not found.left:
+        text += "\nNext: registry issuer block, then issuer enrol FILE."
+    emit(asdict(found), as_json=as_json, text=text)
+
+
+@app.command()
+def resend(
+    days: Annotated[int, typer.Option("--days", help="Orders made since so many days.")] = 7,
+    as_json: Json = False,  # noqa: FBT002
+) -> None:
+    """Example: issuer resend --days 7
+
+    Send status orders again, after the registry's database was restored: it knows those it has.
+    """
+    from issuer.office import Office
+    from issuer.status.outbox import deliver
+    from issuer.status.outbox import resend as send_again
+    from talentseal.encoding import to_seconds
+
+    office, moment = Office.here(), now()
+    count = send_again(office, since=to_seconds(moment) - days * 86_400)
+    deliver(office, now=moment)
+    emit({"orders": count}, as_json=as_json, text=f"{count} orders were sent again.")
+
+
 Reason = Annotated[str, typer.Option("--reason", help="Code of the reason.")]
 
 

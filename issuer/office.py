@@ -39,6 +39,9 @@ EXCHANGE = "TALENTSEAL_EXCHANGE"
 TRUST_SOURCE = "TALENTSEAL_TRUST_SOURCE"
 VERIFIER_HOST = "TALENTSEAL_VERIFIER_HOST"
 URL = "TALENTSEAL_ISSUER_URL"
+# Facts of a database that was restored: issuer/restoring.py.
+RESTORED_AT = "restored_at"  # NumericDate
+ORDER_FLOOR = "order_floor"  # orders are numbered from here on
 DEFAULT_URL = "http://127.0.0.1:8702"
 DEFAULT_HOST = "verify.talentseal.example"
 

@@ -32,11 +32,15 @@ class EnrolmentRequest(_Document):
 
 
 class StatusBlock(_Document):
-    """Indices of one list set aside for one issuer, in the order in which to use them."""
+    """Indices of one list set aside for one issuer, in the order in which to use them.
+
+    An issuer whose database was restored takes in no block that was made before that.
+    """
 
     block: str = Field(max_length=64, description="identifier of the block")
     uri: str = Field(max_length=2048, description="URI of the status list")
     indices: list[Index] = Field(max_length=MAX_BLOCK)
+    made_at: int | None = Field(default=None, ge=0, description="NumericDate")
 
 
 class StatusBlockRequest(_Document):
@@ -81,7 +85,7 @@ class StatusOrder(_Document):
     iss: str
     jti: str = Field(max_length=64)
     iat: int = Field(ge=0)
-    seq: int = Field(ge=1, description="rises by one with every order of this issuer")
+    seq: int = Field(ge=1, description="rises with every order of this issuer")
     changes: list[StatusChange] = Field(min_length=1, max_length=10_000)
 
 

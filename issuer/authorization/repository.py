@@ -101,6 +101,11 @@ def spend(db: Connection, digest: str, *, expires_at: int) -> bool:
     return True
 
 
+def end_all(db: Connection) -> None:
+    for table in (offer, access_token, spent_nonce, deferral, notification):
+        db.execute(delete(table))
+
+
 def forget(db: Connection, *, before: int) -> None:
     late = before - _KEPT_SECONDS
     db.execute(delete(offer).where(offer.c.expires_at < late))

@@ -19,11 +19,11 @@ from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import NamedTuple, NoReturn
 
-from sqlalchemy import Connection
+from sqlalchemy import Connection, delete
 
 from issuer.authorization import repository
 from issuer.authorization.repository import Token
-from issuer.database import transaction
+from issuer.database import profile, transaction
 from issuer.office import Office, find_fact, set_profile
 from schemas.openid4vci import PRE_AUTHORIZED, CredentialOffer
 from talentseal.encoding import b64url_decode, b64url_encode, to_seconds
@@ -36,7 +36,7 @@ NONCE_SECONDS = 300
 MAX_TRIES = 5
 TX_DIGITS = 6
 _SECRET_BYTES = 16
-_NONCE_KEY = "nonce_key"
+NONCE_KEY = "nonce_key"
 _TIME_BYTES, _MAC_BYTES = 8, 16
 
 Random = Callable[[int], bytes]
@@ -220,14 +220,20 @@ def _seal(key: bytes, body: bytes) -> bytes:
 
 def _nonce_key(office: Office, random: Random) -> bytes:
     """The secret of this issuer's nonces, made when it is first wanted."""
-    kept = office.find_profile(_NONCE_KEY)
+    kept = office.find_profile(NONCE_KEY)
     if kept is None:
         with transaction(office.engine) as db:
-            kept = find_fact(db, _NONCE_KEY)
+            kept = find_fact(db, NONCE_KEY)
             if kept is None:
                 kept = b64url_encode(random(32))
-                set_profile(db, {_NONCE_KEY: kept})
+                set_profile(db, {NONCE_KEY: kept})
     return b64url_decode(kept)
+
+
+def end_all(db: Connection) -> None:
+    """End every offer, token and nonce, and the secret that nonces are sealed with."""
+    repository.end_all(db)
+    db.execute(delete(profile).where(profile.c.name == NONCE_KEY))
 
 
 def forget(db: Connection, *, now: datetime) -> None:

@@ -11,7 +11,7 @@ from sqlalchemy import Connection, insert, select, update
 from issuer.audit.trail import note
 from issuer.custody.making import keys
 from issuer.database import key, status_block, transaction
-from issuer.office import Office, set_profile
+from issuer.office import RESTORED_AT, Office, find_fact, set_profile
 from schemas.registry import Enrolment, StatusBlock
 from talentseal.artefacts import file_code
 from talentseal.encoding import MAX_METADATA_BYTES, dump_json, parse_json, to_seconds
@@ -63,10 +63,17 @@ def _keep(db: Connection, answer: Enrolment) -> None:
         keep_block(db, block)
 
 
-def keep_block(db: Connection, block: StatusBlock) -> bool:
-    """Take in a block of indices; False for one that is here already."""
+def keep_block(db: Connection, block: StatusBlock, *, is_new: bool = False) -> bool:
+    """Take in a block of indices; False for one that is here already.
+
+    is_new  it was asked for just now; else it came in a file, which may be old
+
+    Raises RefusedError `STATE_CONFLICT` for one from before this database was restored.
+    """
     if db.execute(select(status_block.c.block).where(status_block.c.block == block.block)).first():
         return False
+    if not is_new:
+        _check_age(db, block)
     indices = dump_json(block.indices).decode()
     db.execute(
         insert(status_block).values(
@@ -74,6 +81,17 @@ def keep_block(db: Connection, block: StatusBlock) -> bool:
         )
     )
     return True
+
+
+def _check_age(db: Connection, block: StatusBlock) -> None:
+    """A block that this database has forgotten may be used up already."""
+    since = find_fact(db, RESTORED_AT)
+    if since is not None and (block.made_at is None or block.made_at < int(since)):
+        raise RefusedError(
+            "this block of status indices was made before the database was restored",
+            code="STATE_CONFLICT",
+            hint="Its indices may be used already. Ask for another: registry issuer block",
+        )
 
 
 def bring_trust(office: Office, *, source: str, now: datetime) -> Sequence[Change]:

@@ -6,7 +6,16 @@ from typing import Any
 from sqlalchemy import Connection, Row, insert, select, tuple_, update
 
 from issuer.database import issuance
-from issuer.issuances.models import ISSUED, OFFERED, OPEN, WITHDRAWN, Draft, Issuance
+from issuer.issuances.models import (
+    ISSUED,
+    OFFERED,
+    OPEN,
+    PREPARED,
+    READY,
+    WITHDRAWN,
+    Draft,
+    Issuance,
+)
 from talentseal.encoding import dump_json, parse_json
 
 MAX_CLAIMS_BYTES = 256 * 1024
@@ -73,6 +82,16 @@ def due(db: Connection, *, at: int, limit: int) -> list[Issuance]:
     """Those that nobody has sealed in time."""
     query = select(issuance).where(_COLUMN.state.in_(OPEN), _COLUMN.ends_at <= at).limit(limit)
     return [_read(row) for row in db.execute(query)]
+
+
+def ready(db: Connection) -> list[Issuance]:
+    """Those that could be sealed at once."""
+    return [_read(row) for row in db.execute(select(issuance).where(_COLUMN.state.in_(READY)))]
+
+
+def take_back(db: Connection, before: Issuance) -> None:
+    """It must be approved anew."""
+    _change(db, before, {"state": PREPARED, "approved_by": None})
 
 
 def give_up(db: Connection, before: Issuance) -> None:

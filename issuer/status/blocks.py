@@ -26,7 +26,7 @@ from talentseal.jose import parse_jws, sign_jws
 
 STORE = "TALENTSEAL_STATUS_STORE"
 DEFAULT_STORE = 1000
-_ASKED = "block_request"  # a fact of this issuer while a request is open
+ASKED = "block_request"  # a fact of this issuer while a request is open
 _GOOD_SECONDS = 20 * 3600  # the registry takes a request for a day
 _JTI_BYTES = 16
 
@@ -71,14 +71,14 @@ def _ask(office: Office, url: str, count: int, *, now: datetime) -> None:
     except ValidationError as error:
         raise UnavailableError("the registry's answer is no block of indices") from error
     with transaction(office.engine) as db:
-        if keep_block(db, block):
+        if keep_block(db, block, is_new=True):
             note(db, "block-taken-in", at=to_seconds(now), count=len(block.indices))
-        db.execute(delete(profile).where(profile.c.name == _ASKED))
+        db.execute(delete(profile).where(profile.c.name == ASKED))
 
 
 def _open_request(db: Connection, now: datetime) -> str | None:
     """A request whose answer never came, while it is still good."""
-    kept = find_fact(db, _ASKED)
+    kept = find_fact(db, ASKED)
     if kept is None:
         return None
     try:
@@ -101,5 +101,5 @@ def _new_request(
     request = StatusBlockRequest(iss=standing.iss, iat=to_seconds(now), jti=jti, count=count)
     header = {"typ": STATUS_BLOCK_REQUEST_TYP, "kid": signer.public.kid}
     text = sign_jws(dump_json(request.model_dump()), header, signer)
-    set_profile(db, {_ASKED: text})
+    set_profile(db, {ASKED: text})
     return text

@@ -2,7 +2,8 @@
 
 An order is stored with its act and delivered afterwards, in order, as often as it takes: the
 registry knows an order that it has had. What cannot be delivered waits; `Carrier` tries again, with
-longer and longer rests, and at once when there is a new act. The registry proves by the order's own
+longer and longer rests, and at once when there is a new act. An order that the registry refuses
+keeps nobody behind it waiting. The registry proves by the order's own
 signature who sent it; no password travels.
 """
 
@@ -18,7 +19,13 @@ from issuer.office import Office
 from schemas.registry import MAX_BLOCK
 from talentseal.commandline import setting
 from talentseal.encoding import parse_json, to_seconds
-from talentseal.errors import InputError, TalentsealError, UnavailableError, UsageError
+from talentseal.errors import (
+    InputError,
+    RefusedError,
+    TalentsealError,
+    UnavailableError,
+    UsageError,
+)
 from talentseal.fetch import Answer, Fetcher, fetcher_from_settings
 from talentseal.files import write_atomic
 
@@ -28,6 +35,7 @@ MAX_ANSWER_BYTES = 1024 * 1024
 MAX_ANSWER_MEMBERS = MAX_BLOCK + 16
 FIRST_REST_SECONDS, LONGEST_REST_SECONDS = 1, 300
 _AT_ONCE = 200
+_FINAL = (400, 403, 404, 409, 422)  # what an order says is refused
 _ANSWERS = ("application/json", "application/problem+json")
 
 
@@ -47,33 +55,63 @@ def deliver(office: Office, *, now: datetime, fetcher: Fetcher | None = None) ->
     Returns the identifiers of the orders. Raises UnavailableError for what must wait; what was
     delivered stays so.
     """
-    url, sent = registry_url(), list[str]()
-    while waiting := _waiting(office):
+    url, last = registry_url(), 0
+    sent, refused = list[str](), list[RefusedError]()
+    while waiting := _waiting(office, last):
+        last = waiting[-1].seq
         if url is None:
             _make_folder(office)
-            _deliver_each(office, waiting, lambda row: _leave(office, row), now)
-        else:
-            with fetcher or fetcher_from_settings(keep=True) as calls:
-                _deliver_each(office, waiting, lambda row: post_order(calls, url, row), now)
-        sent += [row.jti for row in waiting]
+            sent += _deliver_each(office, waiting, lambda row: _leave(office, row), now, refused)
+            continue
+        with fetcher or fetcher_from_settings(keep=True) as calls:
+            sent += _deliver_each(
+                office, waiting, lambda row: post_order(calls, url, row), now, refused
+            )
+    if refused:
+        raise UnavailableError(
+            f"the registry refused {len(refused)} orders, the first of them: {refused[0].code}",
+            hint="Was a database restored? See docs/operate.md, Backup and restore.",
+        )
     return sent
 
 
-def _waiting(office: Office) -> Sequence[Any]:
-    wanted = select(outbox).where(outbox.c.delivered_at.is_(None)).order_by(outbox.c.seq)
+def resend(office: Office, *, since: int) -> int:
+    """Let orders made since a moment (NumericDate) go out again; how many. Twice does no harm."""
+    column = outbox.c
+    with transaction(office.engine) as db:
+        chosen = column.delivered_at.is_not(None) & (column.made_at >= since)
+        return db.execute(update(outbox).where(chosen).values(delivered_at=None)).rowcount
+
+
+def _waiting(office: Office, last: int) -> Sequence[Any]:
+    """Orders behind a number that were not delivered yet."""
+    column = outbox.c
+    wanted = select(outbox).where(column.delivered_at.is_(None), column.seq > last)
     with reading(office.engine) as db:
-        return db.execute(wanted.limit(_AT_ONCE)).all()
+        return db.execute(wanted.order_by(column.seq).limit(_AT_ONCE)).all()
 
 
 def _deliver_each(
-    office: Office, waiting: Sequence[Any], send: Callable[[Any], None], now: datetime
-) -> None:
+    office: Office,
+    waiting: Sequence[Any],
+    send: Callable[[Any], None],
+    now: datetime,
+    refused: list[RefusedError],
+) -> list[str]:
+    """The identifiers of those that the registry has now; refusals are added to `refused`."""
+    sent: list[str] = []
     for row in waiting:
-        send(row)
+        try:
+            send(row)
+        except RefusedError as error:
+            refused.append(error)
+            continue
         with transaction(office.engine) as db:
             db.execute(
                 update(outbox).where(outbox.c.seq == row.seq).values(delivered_at=to_seconds(now))
             )
+        sent.append(row.jti)
+    return sent
 
 
 def _leave(office: Office, row: Any) -> None:
@@ -90,8 +128,12 @@ def _make_folder(office: Office) -> None:
 
 
 def post_order(fetcher: Fetcher, url: str, row: Any) -> None:
-    """Hand one order to the registry. Raises UnavailableError unless it has it afterwards."""
-    document = post_signed(fetcher, f"{url}/v1/status/orders", row.order_jws)
+    """Hand one order to the registry.
+
+    Raises RefusedError where it is refused for what it says, UnavailableError where the registry
+    does not have it afterwards for another reason.
+    """
+    document = _posted(fetcher, f"{url}/v1/status/orders", row.order_jws)
     if document.get("state") not in ("applied", "known") or document.get("seq") != row.seq:
         raise UnavailableError("the registry's answer to an order is none")
 
@@ -99,9 +141,20 @@ def post_order(fetcher: Fetcher, url: str, row: Any) -> None:
 def post_signed(fetcher: Fetcher, url: str, jws: str) -> dict[str, Any]:
     """Post a signed document; the registry's JSON answer. Raises UnavailableError."""
     try:
+        return _posted(fetcher, url, jws)
+    except RefusedError as error:
+        raise UnavailableError(error.message, hint=error.hint) from error
+
+
+def _posted(fetcher: Fetcher, url: str, jws: str) -> dict[str, Any]:
+    """The same; raises RefusedError too, for refusals that another try will not change."""
+    try:
         answer = fetcher.post(
             url, accept=_ANSWERS, max_bytes=MAX_ANSWER_BYTES, body=jws.encode(), content_type=JOSE
         )
+        if answer.status in _FINAL:
+            code = _code(answer)
+            raise RefusedError(f"the registry refused: {code}", code=code)
         if answer.status >= 400:
             raise UnavailableError(f"the registry refused: {_code(answer)}")
         document: dict[str, Any] = parse_json(

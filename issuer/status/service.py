@@ -14,7 +14,7 @@ from sqlalchemy import Connection, func, insert, select, update
 from issuer.audit.trail import OPERATOR, note
 from issuer.database import certificate, form, outbox, transaction
 from issuer.issuance.service import spelled
-from issuer.office import Office, standing_in
+from issuer.office import ORDER_FLOOR, Office, find_fact, standing_in
 from issuer.status.outbox import deliver
 from schemas.data import status_reasons
 from schemas.registry import STATUS_ORDER_TYP, StatusChange, StatusOrder
@@ -80,7 +80,7 @@ def change_in(
     at, standing = to_seconds(now), standing_in(db)
     value = _step(db, act, number, match)
     signer = office.signer(standing.keys[0][0])
-    seq = (db.execute(select(func.max(outbox.c.seq))).scalar() or 0) + 1
+    seq = _next_seq(db)
     jti = b64url_encode(random(_JTI_BYTES))
     order = StatusOrder(
         iss=standing.iss, jti=jti, iat=at, seq=seq, changes=_changes(db, number, value)
@@ -88,6 +88,12 @@ def change_in(
     made = {"seq": seq, "jti": jti, "order_jws": _signed(order, signer), "made_at": at}
     db.execute(insert(outbox).values(**made))
     note(db, act, at=at, actor=actor, certificate=number, reason=reason)
+
+
+def _next_seq(db: Connection) -> int:
+    """One more than any order before, also than those that a restored database has forgotten."""
+    newest = db.execute(select(func.max(outbox.c.seq))).scalar() or 0
+    return max(newest, int(find_fact(db, ORDER_FLOOR) or 0)) + 1
 
 
 def reasons_for(act: str) -> list[str]:
