@@ -355,7 +355,7 @@ def credential() -> str:
     def hide(*parts: Any) -> str:
         text = b64url_encode(dump_json([f"salt-{len(made)}", *parts]))
         made.append(text)
-        return sdjwt._digests((text,))[0]
+        return sdjwt._digests((text.encode(),))[0]
 
     document = {"kind": "pass", "_sd": [hide("number", "X1"), hide("tail", "0001")]}
     elements = [{"...": hide("rail")}, "clear", {"...": hide({"a": 1})}, {"...": "A" * 43}]

@@ -1,6 +1,5 @@
 import shutil
 import sqlite3
-from dataclasses import replace
 from pathlib import Path
 
 import pytest

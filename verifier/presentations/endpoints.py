@@ -167,6 +167,11 @@ def wallet_router(station: Station) -> APIRouter:
         )
         return _object(text)
 
+    _add_answers(router, station)
+    return router
+
+
+def _add_answers(router: APIRouter, station: Station) -> None:
     @router.post(
         "/oid4vp/response/{number}",
         responses={
@@ -191,8 +196,6 @@ def wallet_router(station: Station) -> APIRouter:
         """Where the wallet brings the browser back; the code is in the fragment."""
         del number
         return Response(_PAGE, headers=_NO_STORE, media_type="text/html; charset=utf-8")
-
-    return router
 
 
 def _form_body(*names: str) -> dict[str, Any]:
