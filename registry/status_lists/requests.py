@@ -31,6 +31,7 @@ def answer_request(office: Office, text: str) -> tuple[StatusBlock, EntityRow]:
         request, issuer = open_signed(
             session, text, STATUS_BLOCK_REQUEST_TYP, StatusBlockRequest, now=office.now
         )
+    office = office.at(office.moment, actor=issuer.entity_id)
     with office.transaction() as session:
         block = _known(session, issuer, request, text)
         if block is None:

@@ -281,3 +281,17 @@ def test_a_folder_that_cannot_be_written_stops_the_command(desk: Desk) -> None:
     (desk.orders / "bad.jws").write_text("bad")
     (desk.orders / "refused").write_text("in the way")
     assert desk.run("publish").code == Exit.UNAVAILABLE
+
+
+@both_databases
+def test_an_order_that_no_database_can_hold_is_refused_and_keeps_nobody_waiting(
+    desk: Desk, station_key: SoftwareSigner, block: tuple[str, list[int]]
+) -> None:
+    uri, indices = block
+    desk.order(station_key, 1, [(uri, indices[0], 1)], name="a-poisoned", jti="order\0")
+    desk.order(station_key, 2, [(f"{uri}\0", indices[0], 1)], name="b-poisoned")
+    desk.order(station_key, 3, [(uri, indices[1], 1)])
+    told = {one["file"]: one["state"] for one in desk.ask("publish")["orders"]}
+    assert told["order-3.jws"] == "applied"
+    assert published_list(desk, uri).value(indices[1]) == 1
+    assert names(desk.orders / "refused") >= {"a-poisoned.jws", "b-poisoned.jws"}

@@ -273,6 +273,8 @@ def test_the_same_request_gets_the_same_block(caller: Caller, station_key: Softw
     assert len(set(first["indices"])) == 8
     other = caller.sign("/v1/status/blocks", block_request(station_key, 9, jti="a" * 16))
     assert (other.status_code, other.json()["code"]) == (409, "IDEMPOTENCY_CONFLICT")
+    trail = caller.get("/v1/audit", "reader", params={"actor": STATION}).json()["items"]
+    assert [(one["act"], one["subject"]) for one in trail] == [("block", STATION)]
     third = caller.block(station_key, 8)
     assert not set(third["indices"]) & set(first["indices"])
 
