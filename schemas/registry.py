@@ -6,9 +6,9 @@ status, each order signed and numbered, so that the registry can apply it once a
 None of these documents says anything about a person.
 """
 
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
 ENROLMENT_REQUEST_TYP = "enrolment-request+jwt"
 STATUS_ORDER_TYP = "status-order+jwt"
@@ -16,6 +16,9 @@ STATUS_BLOCK_REQUEST_TYP = "status-block-request+jwt"
 MAX_BLOCK = 65_536
 
 Index = int
+# Visible ASCII: what every database can hold, and a log can show.
+Jti = Annotated[str, StringConstraints(pattern=r"^[!-~]{1,64}$")]
+Uri = Annotated[str, StringConstraints(pattern=r"^[!-~]{1,2048}$")]
 
 
 class _Document(BaseModel):
@@ -51,7 +54,7 @@ class StatusBlockRequest(_Document):
 
     iss: str = Field(max_length=512)
     iat: int = Field(ge=0, description="NumericDate of the request, at most a day old")
-    jti: str = Field(min_length=16, max_length=64, description="new for every block")
+    jti: Jti = Field(min_length=16, description="new for every block")
     count: int = Field(ge=1, le=MAX_BLOCK, description="how many indices are asked for")
 
 
@@ -74,7 +77,7 @@ class EnrolmentState(_Document):
 
 
 class StatusChange(_Document):
-    uri: str = Field(max_length=2048)
+    uri: Uri
     idx: int = Field(ge=0)
     value: int = Field(ge=0, le=2, description="0 valid, 1 invalid, 2 suspended")
 
@@ -83,7 +86,7 @@ class StatusOrder(_Document):
     """Payload of a JWS of type `status-order+jwt`, signed by a listed key of the issuer."""
 
     iss: str
-    jti: str = Field(max_length=64)
+    jti: Jti
     iat: int = Field(ge=0)
     seq: int = Field(ge=1, description="rises with every order of this issuer")
     changes: list[StatusChange] = Field(min_length=1, max_length=10_000)

@@ -128,7 +128,7 @@ def _take(office: Office, filed: Filed) -> Outcome:
     try:
         with office.transaction() as session:
             is_new = apply_order(session, filed.opened, now=office.now)
-    except RefusedError as error:
+    except (InputError, RefusedError) as error:
         return _refuse(filed.path, error)
     _move(filed.path, "done")
     order = filed.opened.order

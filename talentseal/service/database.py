@@ -5,8 +5,8 @@ acknowledged survives a power cut, and a transaction that writes is alone. It wa
 before it at its beginning, so that everything it reads is still so when it commits: sequence
 numbers, counters and versions need no further lock (docs/decisions/0011). A transaction that only
 reads (`read_only`) waits for nobody and sees one moment of the database. Errors of the driver leave
-as UnavailableError, without the URL they came from. Tables, and what is done in a transaction, are
-the service's own.
+as UnavailableError, without the URL they came from; a value that cannot be kept as InputError.
+Tables, and what is done in a transaction, are the service's own.
 """
 
 import os
@@ -19,10 +19,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import URL, Connection, Engine, create_engine, event, inspect, make_url, text
-from sqlalchemy.exc import ArgumentError, DBAPIError, OperationalError, SQLAlchemyError
+from sqlalchemy.exc import (
+    ArgumentError,
+    DataError,
+    DBAPIError,
+    OperationalError,
+    SQLAlchemyError,
+)
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
-from talentseal.errors import UnavailableError, UsageError
+from talentseal.errors import InputError, UnavailableError, UsageError
 
 if TYPE_CHECKING:
     from alembic.config import Config
@@ -114,9 +120,18 @@ class Schema:
 
     @contextmanager
     def guarded(self) -> Iterator[None]:
-        """The same around a transaction, of which nothing has been done."""
+        """The same around a transaction, of which nothing has been done.
+
+        Raises InputError for a value that cannot be kept: that is no fault of the database.
+        """
         try:
             yield
+        except DataError as error:
+            raise InputError(
+                "a value that the database cannot hold",
+                code="REQUEST_INVALID",
+                hint="Texts hold no NUL. Nothing was changed.",
+            ) from error
         except SQLAlchemyError as error:
             raise self._explain(error, f"refused: {type(error).__name__}") from error
 

@@ -16,7 +16,7 @@ from postgres import Cluster, both_databases
 from sqlalchemy import Engine, text
 from sqlalchemy.exc import DBAPIError
 
-from talentseal.errors import Exit, UnavailableError, UsageError
+from talentseal.errors import Exit, InputError, UnavailableError, UsageError
 from talentseal.service.database import (
     MAX_OVERFLOW,
     POOL_SIZE,
@@ -128,6 +128,19 @@ def test_a_writer_that_waits_too_long_is_told_so(engine: Engine, url: str) -> No
     assert refusal.value.code == "DEPENDENCY_UNAVAILABLE"
     assert "another writer" in refusal.value.message
     assert add_line(impatient) == 1
+
+
+def test_a_value_that_cannot_be_kept_is_the_callers_fault_not_the_databases(
+    cluster: Cluster,
+) -> None:
+    engine = connect(cluster.new())
+    with (
+        pytest.raises(InputError, match="cannot hold") as refused,
+        SCHEMA.guarded(),
+        reading(engine) as db,
+    ):
+        db.execute(text("SELECT :asked"), {"asked": "a\0b"})
+    assert refused.value.code == "REQUEST_INVALID"
 
 
 def test_a_crowd_that_finds_no_connection_is_told_so(tmp_path: Path) -> None:
