@@ -1,0 +1,116 @@
+"""Ten times what a service takes, at once: some are told to wait, nobody is told anything wrong."""
+
+import time
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from threading import Barrier
+from typing import Any, NamedTuple
+
+import httpx2
+import pytest
+from verifier_service import VerifierService, verifier_service
+
+from talentseal import codetext, qr
+
+HOST = "verify.talentseal.example"
+CASE = {"place": "CN/9999", "purpose": "employment"}
+AT_ONCE, A_SECOND = 4, 5
+PLENTY_AT_ONCE, PLENTY_A_MINUTE = 10_000, "100000/minute"
+
+
+class Asked(NamedTuple):
+    """A question, and the outcome that is right."""
+
+    content: dict[str, Any]
+    right: str
+
+
+@pytest.fixture
+def few(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[VerifierService]:
+    """A service that lets few requests be at work at once."""
+    yield from limited(tmp_path, monkeypatch, AT_ONCE, PLENTY_A_MINUTE)
+
+
+@pytest.fixture
+def slow(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[VerifierService]:
+    """A service that takes few requests a second."""
+    yield from limited(tmp_path, monkeypatch, PLENTY_AT_ONCE, f"{A_SECOND}/second")
+
+
+def limited(
+    home: Path, patch: pytest.MonkeyPatch, running: int, rate: str
+) -> Iterator[VerifierService]:
+    patch.setenv("TALENTSEAL_MAX_RUNNING", str(running))
+    patch.setenv("TALENTSEAL_RATE_LIMIT", rate)
+    with verifier_service(home) as service:
+        yield service
+
+
+def pictures(service: VerifierService) -> list[Asked]:
+    """Pictures of a good code and of one with another seal: reading them takes its time."""
+    good = service.world.city.issue().code
+    service.trust.refresh()
+    codes = ((good, "accept"), (good[:-1] + bytes([good[-1] ^ 1]), "refuse"))
+    return [Asked({"files": {"file": ("a.png", drawn(code))}, "data": CASE}, right)
+            for code, right in codes]  # fmt: skip
+
+
+def drawn(code: bytes) -> bytes:
+    return qr.to_png(qr.encode(codetext.write_text(code, host=HOST), level="M"))
+
+
+def texts(service: VerifierService) -> list[Asked]:
+    good = service.world.city.issue().text
+    service.trust.refresh()
+    bad = good[:200] + ("A" if good[200] != "A" else "B") + good[201:]
+    return [Asked({"json": {"evidence": text, **CASE}}, right)
+            for text, right in ((good, "accept"), (bad, "refuse"))]  # fmt: skip
+
+
+def all_at_once(service: VerifierService, asked: Sequence[Asked]) -> Counter[int]:
+    """Each over a connection of its own, all begun at the same moment; how many of each status."""
+    begin = Barrier(len(asked))
+
+    def ask(one: Asked) -> int:
+        with httpx2.Client(base_url=service.client.base_url, trust_env=False, timeout=60) as client:
+            begin.wait(60)
+            return judged(client.post("/v1/checks", **one.content), one.right)
+
+    with ThreadPoolExecutor(len(asked)) as pool:
+        return Counter(pool.map(ask, asked))
+
+
+def judged(answer: httpx2.Response, right: str) -> int:
+    """The status of an answer that is a right verdict, or says when to come back."""
+    if answer.status_code == 200:
+        assert answer.json()["outcome"] == right
+    else:
+        assert answer.status_code in (429, 503)
+        assert answer.headers["content-type"] == "application/problem+json"
+        assert answer.json()["code"] in ("RATE_LIMITED", "OVERLOADED")
+        assert int(answer.headers["retry-after"]) > 0
+    return answer.status_code
+
+
+def check_normal(service: VerifierService, asked: Sequence[Asked]) -> None:
+    """A moment later everything is as before."""
+    time.sleep(1.1)  # a limit counts by the second
+    for one in asked:
+        assert judged(service.client.post("/v1/checks", **one.content), one.right) == 200
+    assert service.client.get("/readyz").status_code == 200
+
+
+def test_more_at_once_than_there_is_room_for(few: VerifierService) -> None:
+    asked = pictures(few)
+    told = all_at_once(few, asked * (5 * AT_ONCE))
+    assert set(told) == {200, 503}
+    check_normal(few, asked)
+
+
+def test_more_in_a_second_than_are_allowed(slow: VerifierService) -> None:
+    asked = texts(slow)
+    told = all_at_once(slow, asked * (5 * A_SECOND))
+    assert set(told) == {200, 429}
+    check_normal(slow, asked)
