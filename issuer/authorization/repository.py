@@ -37,8 +37,9 @@ def add_offer(db: Connection, *, configurations: Sequence[str], **row: Any) -> N
 
 
 def end_offers(db: Connection, issuance: str) -> None:
-    """Forget the offers of an issuance that nobody has used."""
-    db.execute(delete(offer).where(offer.c.issuance == issuance, offer.c.used_at.is_(None)))
+    """Forget the offers of an issuance, and the tokens and tickets that they were used for."""
+    for table in (offer, access_token, deferral):
+        db.execute(delete(table).where(table.c.issuance == issuance))
 
 
 def offer_by_id(db: Connection, id_sha256: str) -> Any | None:

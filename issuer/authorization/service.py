@@ -73,6 +73,9 @@ def make_offer(
 ) -> Offer:
     """Offer an issuance to whoever gets link and transaction code; an earlier offer of it ends.
 
+    Whoever used that one gets nothing any more: a person who was mistaken for the holder must not
+    wait with a ticket until the certificate is approved.
+
     base  Credential Issuer Identifier
     """
     offer_id, at = b64url_encode(random(_SECRET_BYTES)), to_seconds(now)

@@ -320,6 +320,21 @@ def test_what_is_not_approved_yet_is_deferred_and_fetched_later(
     refused(wallet.post("/deferred", token, body), "invalid_transaction_id")
 
 
+def test_a_new_offer_ends_what_an_earlier_one_has_led_to(
+    counter: Counter, wallet: StrangeWallet, early: tuple[str, str]
+) -> None:
+    issuance, token = early
+    _, answer = wallet.receive(token, WALLET)
+    ticket = {"transaction_id": answer.json()["transaction_id"]}
+    made = counter.ask(ISSUER, "POST", f"/v1/issuances/{issuance}/offer", {"forms": ["sd_jwt"]})
+    counter.ask(APPROVER, "POST", f"/v1/issuances/{issuance}/approve", match='"1"')
+    refused(wallet.post("/deferred", token, ticket), "invalid_token", 401)
+    refused(wallet.receive(token, WALLET)[1], "invalid_token", 401)
+    code = wallet.code_of(wallet.read_offer(made["link"]))
+    token = wallet.token(code, made["tx_code"]).json()["access_token"]
+    assert wallet.receive(token, WALLET)[1].status_code == 200
+
+
 def test_what_is_withdrawn_is_denied(
     counter: Counter, wallet: StrangeWallet, early: tuple[str, str]
 ) -> None:
