@@ -54,10 +54,10 @@ def parse_jws(text: str, *, max_bytes: int = MAX_JWS_BYTES) -> Jws:
     """Split and decode a compact JWS. Raises InputError `MALFORMED` or `TOO_LARGE`."""
     if len(text) > max_bytes:
         too_large(f"a token of {len(text)} characters; at most {max_bytes} are read")
-    parts = text.split(".", 3)
-    if len(parts) != 3:
+    header, _, rest = text.partition(".")
+    _, dot, signature = rest.partition(".")
+    if not dot or "." in signature:
         malformed("a compact JWS has three parts")
-    header, _, signature = parts
     try:
         signing_input = text[: len(text) - len(signature) - 1].encode("ascii")
     except UnicodeEncodeError as error:

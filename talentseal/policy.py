@@ -7,6 +7,7 @@ binding are not for sale. Unknown and fail never become accept, whatever a polic
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
+from operator import itemgetter
 from typing import Any, Literal, NoReturn
 
 from schemas.territory import parse_territory
@@ -24,6 +25,7 @@ MAX_POLICY_BYTES = 64 * 1024
 PURPOSES = frozenset(("employment", "filing", "practise", "title_mapping", "study"))
 _SOFTER = frozenset(("recognition", "catalogue", "validity", "policy"))
 _RANK = {"accept": 0, "refer": 1, "refuse": 2}
+_RESULT = itemgetter(1)
 _BY_RESULT = {"pass": "accept", "not_applicable": "accept", "unknown": "refer", "fail": "refuse"}
 
 Holder = Literal["required", "optional", "not_asked"]
@@ -66,7 +68,7 @@ class Policy:
     def decide(self, checks: Iterable[Check]) -> tuple[str, ...]:
         """What each finding leads to: the default of its result, or this policy's own word."""
         if not self.outcomes:
-            return tuple([_BY_RESULT[result] for _, result, _, _, _ in checks])
+            return tuple(map(_BY_RESULT.__getitem__, map(_RESULT, checks)))
         return tuple([self.outcome(check) for check in checks])
 
     def outcome(self, check: Check) -> str:

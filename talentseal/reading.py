@@ -147,16 +147,17 @@ def _read_sdjwt(text: str, bundle: Bundle) -> Sealed:
     sealed.x5c, sealed.header_text = jws.header.get("x5c"), jws.header_text
     if sealed.x5c is None:
         missing("x5c")
-    payload = parse_json(jws.payload, max_bytes=MAX_SDJWT_BYTES)
+    inner: set[str] = set()
+    payload = parse_json(jws.payload, max_bytes=MAX_SDJWT_BYTES, inner=inner)
     _read_envelope(sealed, payload)
     sealed.holder = _confirmation(payload.get("cnf"))
-    opened = sdjwt.open_disclosures(payload, parsed.disclosures, raw=jws.payload)
+    opened = sdjwt.open_disclosures(payload, parsed.disclosures, inner=inner)
     sealed.kind = _type(payload["vct"], bundle)
     if payload.get("vct#integrity") != sealed.kind.integrity:
         raise InputError("the type's definition differs from the one held", code="VCT_INTEGRITY")
     claims = opened.claims
-    for name in ENVELOPE:
-        claims.pop(name, None)
+    for name in ENVELOPE & claims.keys():
+        del claims[name]
     check_disclosability(claims, opened, sealed.kind)
     _check_shapes(claims, sealed.kind)
     sealed._claims = claims  # noqa: SLF001 - filled here, read by Credential

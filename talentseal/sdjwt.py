@@ -77,9 +77,10 @@ def parse(text: str) -> SdJwt:
     """
     if len(text) > MAX_SDJWT_BYTES:
         too_large(f"a credential of {len(text)} characters; at most {MAX_SDJWT_BYTES} are read")
-    if "~" not in text:
+    token, tilde, rest = text.partition("~")  # the long part is found, not split off bit by bit
+    if not tilde:
         raise InputError("no certificate", code="NOT_A_CREDENTIAL")
-    token, *disclosures, last = text.split("~")
+    *disclosures, last = rest.split("~")
     if len(disclosures) > MAX_DISCLOSURES:
         too_large(f"{len(disclosures)} disclosures; at most {MAX_DISCLOSURES} are read")
     bound_text = text[: len(text) - len(last)]
@@ -92,11 +93,12 @@ def sd_hash(bound_text: str) -> str:
 
 
 def open_disclosures(
-    payload: Mapping[str, Any], disclosures: Sequence[str], *, raw: bytes | None = None
+    payload: Mapping[str, Any], disclosures: Sequence[str], *, inner: Iterable[str] | None = None
 ) -> Opened:
     """Put every disclosure in its place (RFC 9901 §7.1 (3)-(5)).
 
-    raw  the payload's bytes, if at hand: they tell that nothing is hidden below the top level
+    inner  names of all members below the payload's top level, if at hand: they may tell that
+           nothing is hidden there
 
     Raises InputError `DISCLOSURE_INVALID` or `DISCLOSURE_FORBIDDEN`; also `MALFORMED` and
     `TOO_LARGE` from the bytes of a disclosure.
@@ -105,28 +107,40 @@ def open_disclosures(
         invalid("disclosures are hashed by an algorithm that is not read here")
     received = [text.encode() for text in disclosures]
     texts = _decode_disclosures(received)
-    waiting = dict(zip(_digests(received), parse_json_arrays(texts), strict=True))
+    names = set(_RESERVED if inner is None else inner)
+    parts = parse_json_arrays(texts, inner=names)
+    waiting = dict(zip(_digests(received), parts, strict=True))
     if len(waiting) != len(disclosures):
         invalid("the same disclosure twice")
-    if raw is not None and _is_flat(payload, raw, texts):
-        return _open_flat(payload, waiting)
-    return _Opener(waiting).open_payload(payload)
+    flat = _RESERVED.isdisjoint(names) and "..." not in payload
+    opened = _open_flat(payload, waiting) if flat else None
+    return opened or _Opener(waiting).open_payload(payload)
 
 
 def invalid(message: str) -> NoReturn:
     raise InputError(message, code="DISCLOSURE_INVALID")
 
 
-def _open_flat(payload: Mapping[str, Any], waiting: Mapping[str, list[Any]]) -> Opened:
-    """What the walk below comes to where digests stand in the payload's own `_sd` alone."""
+def _open_flat(payload: Mapping[str, Any], waiting: Mapping[str, list[Any]]) -> Opened | None:
+    """What the walk below comes to where digests stand in the payload's own `_sd` alone.
+
+    All disclosures at once; None where anything is wrong, which the walk will find and name.
+    """
     claims = dict(payload)
     claims.pop("_sd_alg", None)
-    if not waiting.keys() <= _distinct(claims.pop("_sd", [])):
-        invalid("a disclosure that no digest refers to")
-    for parts in waiting.values():
-        _check_claim(parts, claims)
-        claims[parts[1]] = parts[2]
-    return Opened(claims, frozenset([parts[1] for parts in waiting.values()]), frozenset())
+    digests, parts = claims.pop("_sd", []), waiting.values()
+    if not waiting.keys() <= _distinct(digests) or set(map(len, parts)) != _LENGTH_OF_CLAIM:
+        return None
+    salts, names, values = zip(*parts, strict=True)
+    if set(map(type, salts + names)) != _TEXT or not _FORBIDDEN.isdisjoint(names):
+        return None
+    claims.update(zip(names, values, strict=True))
+    if len(claims) != len(payload) - ("_sd" in payload) - ("_sd_alg" in payload) + len(names):
+        return None  # a name that was there already, or that stands twice
+    return Opened(claims, frozenset(names), frozenset())
+
+
+_LENGTH_OF_CLAIM, _TEXT = {3}, {str}
 
 
 class _Opener:
@@ -226,23 +240,6 @@ def _distinct(digests: Any) -> set[str]:
 
 
 _DIGEST_LENGTHS = frozenset((DIGEST_CHARS,))
-
-
-def _is_flat(payload: Mapping[str, Any], raw: bytes, texts: Sequence[bytes]) -> bool:
-    """Whether, by the bytes alone, no digest can stand anywhere but in the payload's own `_sd`.
-
-    The names that lead to digests have one spelling where there is no backslash, so counting them
-    is enough; one count too many, in a text that looks alike, only means to walk.
-    """
-    disclosed = b"".join(texts)
-    return (
-        raw.count(b'"_sd') == ("_sd" in payload) + ("_sd_alg" in payload)
-        and b'"..."' not in raw
-        and b"\\" not in raw
-        and b"\\" not in disclosed
-        and b'"_sd' not in disclosed
-        and b'"..."' not in disclosed
-    )
 
 
 def _decode_disclosures(disclosures: Sequence[bytes]) -> list[bytes]:

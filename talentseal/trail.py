@@ -5,6 +5,8 @@ nothing but the trail read once. No step can turn a finding of another into some
 """
 
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
+from operator import itemgetter
 from typing import Any, TypeVar
 
 from schemas.verdict import (
@@ -31,6 +33,7 @@ _QUESTION_OF = {
     "recognition": 2, "catalogue": 2,
 }  # fmt: skip
 _WORST = {"not_applicable": 0, "pass": 1, "unknown": 2, "fail": 3}
+_NAME_AND_RESULT = itemgetter(0, 1)
 _ANSWERS = ("not_applicable", "pass", "unknown", "fail")
 
 
@@ -87,9 +90,10 @@ class Trail:
     def verdict(self) -> Verdict:
         """Any refuse refuses, else any refer refers, else accept."""
         outcomes = self.policy.decide(self.checks)
+        authentic, authorised, recognised = _answers(tuple(map(_NAME_AND_RESULT, self.checks)))
         return Verdict(
             overall_outcome(outcomes),
-            self._questions(),
+            {"authentic": authentic, "authorised": authorised, "recognised": recognised},
             tuple(self.checks),
             self.credential,
             self.now,
@@ -102,15 +106,20 @@ class Trail:
             outcomes,
         )
 
-    def _questions(self) -> dict[str, str]:
-        """Fail before unknown before pass; a question none of whose checks ran is unknown."""
-        worst = [-1, -1, -1]
-        doubtful = False
-        for name, result, _, _, _ in self.checks:
-            question = _QUESTION_OF.get(name)
-            if question is None:
-                doubtful = doubtful or (name == "trust_data" and result != "pass")
-            elif (rank := _WORST[result]) > worst[question]:
-                worst[question] = rank
-        answers = ["unknown" if w < 0 or (doubtful and w < 3) else _ANSWERS[w] for w in worst]
-        return {"authentic": answers[0], "authorised": answers[1], "recognised": answers[2]}
+
+@lru_cache(maxsize=1024)
+def _answers(found: tuple[tuple[str, str], ...]) -> tuple[str, str, str]:
+    """Fail before unknown before pass; a question none of whose checks ran is unknown.
+
+    found  check and result of each finding: the same few rows, again and again
+    """
+    worst = [-1, -1, -1]
+    doubtful = False
+    for name, result in found:
+        question = _QUESTION_OF.get(name)
+        if question is None:
+            doubtful = doubtful or (name == "trust_data" and result != "pass")
+        elif (rank := _WORST[result]) > worst[question]:
+            worst[question] = rank
+    answers = ["unknown" if w < 0 or (doubtful and w < 3) else _ANSWERS[w] for w in worst]
+    return answers[0], answers[1], answers[2]
