@@ -7,6 +7,7 @@ type and place: its message may quote input.
 Not promised: rotation and shipping, which are the operator's.
 """
 
+import logging
 import sys
 import traceback
 from collections.abc import Mapping
@@ -62,6 +63,22 @@ def allow_listed(fields: Mapping[str, Any]) -> dict[str, Any]:
         for name, value in fields.items()
         if name in FIELDS and value is not None
     }
+
+
+class FromLibraries(logging.Handler):
+    """Warnings of libraries as lines of `log`: who warns, and never with what words.
+
+    Without it Python prints them as they are, between the lines of JSON; they may quote input.
+    """
+
+    def __init__(self, log: Log) -> None:
+        super().__init__(logging.WARNING)
+        self._log = log
+
+    def emit(self, record: logging.LogRecord) -> None:
+        fault = record.exc_info[1] if record.exc_info else None
+        fields = fault_fields(fault) if fault is not None else {}
+        self._log.warning("library", **{"place": record.name, **fields})
 
 
 def fault_fields(error: BaseException) -> dict[str, str]:

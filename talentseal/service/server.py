@@ -2,14 +2,20 @@
 
 On SIGTERM or SIGINT no new connection is taken, requests at work get their answer, background jobs
 finish their run, and the process leaves with 0. TLS is the reverse proxy's (docs/operate.md).
+What libraries have to say goes to the service's own log, without their words.
 """
 
+import logging
 import socket
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from fastapi import FastAPI
 
 from talentseal.errors import UnavailableError
+from talentseal.service.logs import FromLibraries
+
+if TYPE_CHECKING:
+    import uvicorn
 
 GRACE_SECONDS = 20
 KEEP_ALIVE_SECONDS = 15
@@ -32,24 +38,35 @@ def serve(app: FastAPI, *, host: str, port: int) -> None:
             if self.started:
                 print(f"Listening on {address}", flush=True)
 
-    config = uvicorn.Config(
-        app,
-        log_config=None,
-        access_log=False,
-        server_header=False,
-        timeout_keep_alive=KEEP_ALIVE_SECONDS,
-        timeout_graceful_shutdown=GRACE_SECONDS,
-        h11_max_incomplete_event_size=32 * 1024,
-    )
-    server = Server(config)
+    server, told = Server(config_of(app)), FromLibraries(app.state.service.log)
+    logging.getLogger().addHandler(told)
     try:
         server.run(sockets=[listener])
     except KeyboardInterrupt:  # uvicorn repeats the signal once it has shut down
         pass
     finally:
+        logging.getLogger().removeHandler(told)
         listener.close()
     if not server.started:
         raise UnavailableError("the service could not start", hint="Its log says why.")
+
+
+def config_of(app: FastAPI) -> "uvicorn.Config":
+    """How every service reads connections: bounded heads, nothing but HTTP, no log of its own."""
+    import uvicorn
+
+    from talentseal.service.protocol import BoundedProtocol
+
+    return uvicorn.Config(
+        app,
+        http=BoundedProtocol,
+        ws="none",
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        timeout_keep_alive=KEEP_ALIVE_SECONDS,
+        timeout_graceful_shutdown=GRACE_SECONDS,
+    )
 
 
 def _bind(host: str, port: int) -> socket.socket:

@@ -1,0 +1,98 @@
+"""Connections that never become a request: they end, and take no memory with them."""
+
+import io
+import json
+import logging
+import socket
+import threading
+from collections.abc import Iterator
+from contextlib import closing
+
+import pytest
+import uvicorn
+
+from talentseal.service.app import Service, new_app
+from talentseal.service.logs import FromLibraries, Log
+from talentseal.service.protocol import BoundedProtocol
+from talentseal.service.server import config_of
+
+ASK = b"GET /healthz HTTP/1.1\r\nHost: x\r\n"
+
+
+class Hasty(BoundedProtocol):
+    """Callers have a second for the head of a request."""
+
+    head_seconds = 1.0
+
+
+@pytest.fixture
+def port() -> Iterator[int]:
+    config = config_of(new_app("Some service", Service("some", Log("some", io.StringIO()))))
+    assert config.http is BoundedProtocol
+    config.http = Hasty
+    server = uvicorn.Server(config)
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        run = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, daemon=True)
+        run.start()
+        yield listener.getsockname()[1]
+        server.should_exit = True
+        run.join(30)
+
+
+def connected(port: int) -> socket.socket:
+    return socket.create_connection(("127.0.0.1", port), timeout=20)
+
+
+def rest_of(connection: socket.socket) -> bytes:
+    """Everything until the service hangs up."""
+    data = b""
+    try:
+        while piece := connection.recv(65536):
+            data += piece
+    except ConnectionResetError:
+        pass
+    return data
+
+
+def test_a_header_without_end_is_cut_off(port: int) -> None:
+    sent = 0
+    with closing(connected(port)) as connection:
+        connection.sendall(ASK + b"X: ")
+        with pytest.raises(OSError, match=r"reset|pipe"):  # noqa: PT012  each send may fail
+            for _ in range(200):
+                connection.sendall(b"y" * 100_000)
+                sent += 100_000
+    assert sent < 20_000_000
+
+
+@pytest.mark.parametrize("begun", [b"", b"GET /healthz HTT", ASK + b"X: y\r\n"])
+def test_a_head_that_does_not_come_to_its_end_ends_its_connection(port: int, begun: bytes) -> None:
+    with closing(connected(port)) as connection:
+        connection.sendall(begun)
+        assert rest_of(connection) == b""
+
+
+def test_empty_lines_do_not_keep_a_connection_open(port: int) -> None:
+    with closing(connected(port)) as connection:
+        connection.sendall(ASK + b"\r\n")
+        assert connection.recv(4096).startswith(b"HTTP/1.1 200")
+        connection.sendall(b"\r\n")
+        rest_of(connection)
+
+
+def test_a_web_socket_is_answered_as_any_other_request(port: int) -> None:
+    upgrade = b"Upgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\n"
+    with closing(connected(port)) as connection:
+        connection.sendall(ASK + upgrade + b"Sec-WebSocket-Key: dGhlIHNhbXBsZQ==\r\n\r\n")
+        answer = connection.recv(65536)
+    assert answer.startswith(b"HTTP/1.1 200")
+    assert b"x-request-id" in answer
+
+
+def test_what_a_library_says_is_logged_without_its_words() -> None:
+    stream = io.StringIO()
+    record = logging.LogRecord("parser", logging.WARNING, "x", 1, "got %r", ("Li Si",), None)
+    FromLibraries(Log("some", stream)).handle(record)
+    told = json.loads(stream.getvalue())
+    assert (told["event"], told["place"]) == ("library", "parser")
+    assert "Li Si" not in stream.getvalue()
