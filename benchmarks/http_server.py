@@ -7,12 +7,16 @@ import os
 import sys
 from collections.abc import Awaitable, Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
+
+import orjson
 
 from benchmarks.shown import forgetful, network
 from talentseal.encoding import from_seconds
 from talentseal.policy import SHIPPED, Policy, shipped
 from talentseal.reading import Evidence
+from talentseal.service.logs import Log
 from talentseal.service.server import serve
 from talentseal.verify import verify
 
@@ -20,19 +24,21 @@ Receive = Callable[[], Awaitable[dict[str, Any]]]
 Send = Callable[[dict[str, Any]], Awaitable[None]]
 
 
-def bare_app() -> Any:
-    """As little as can be between the socket and the procedure."""
-    import orjson
+class BareApp:
+    """As little as can be between socket and procedure; `state` is what `serve` asks for."""
 
-    city = network()
-    bundle, now = forgetful(city.bundle()), from_seconds(city.now)
-    policy = Policy(home="CN/9999", place="CN/9999", purpose="employment")
+    def __init__(self) -> None:
+        city = network()
+        self._bundle, self._now = forgetful(city.bundle()), from_seconds(city.now)
+        self._policy = Policy(home="CN/9999", place="CN/9999", purpose="employment")
+        self.state = SimpleNamespace(service=SimpleNamespace(log=Log("bare")))
 
-    def judge(data: bytes) -> bytes:
+    def judge(self, data: bytes) -> bytes:
         evidence = Evidence(orjson.loads(data)["evidence"])
-        return orjson.dumps(verify(evidence, bundle, policy, now=now).to_json("en"))
+        verdict = verify(evidence, self._bundle, self._policy, now=self._now)
+        return orjson.dumps(verdict.to_json("en"))
 
-    async def app(scope: dict[str, Any], receive: Receive, send: Send) -> None:
+    async def __call__(self, scope: dict[str, Any], receive: Receive, send: Send) -> None:
         if scope["type"] == "lifespan":
             return
         body, more = b"", True
@@ -40,12 +46,10 @@ def bare_app() -> Any:
             message = await receive()
             body += message.get("body", b"")
             more = message.get("more_body", False)
-        answer = b"\n".join(judge(line) for line in body.split(b"\n"))
+        answer = b"\n".join(self.judge(line) for line in body.split(b"\n"))
         headers = [(b"content-type", b"application/json"), (b"content-length", b"%d" % len(answer))]
         await send({"type": "http.response.start", "status": 200, "headers": headers})
         await send({"type": "http.response.body", "body": answer})
-
-    return app
 
 
 def our_app(folder: Path) -> Any:
@@ -66,4 +70,5 @@ def our_app(folder: Path) -> Any:
 
 if __name__ == "__main__":
     kind, place = sys.argv[1:]
-    serve(bare_app() if kind == "bare" else our_app(Path(place)), host="127.0.0.1", port=0)
+    app: Any = BareApp() if kind == "bare" else our_app(Path(place))
+    serve(app, host="127.0.0.1", port=0)
