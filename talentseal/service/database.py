@@ -11,8 +11,8 @@ Tables, and what is done in a transaction, are the service's own.
 
 import os
 import weakref
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -210,9 +210,19 @@ def _sqlite(url: URL, busy_milliseconds: int, *, pool_timeout: float) -> Engine:
     # A connection wanders between threads with its transactions, and is in one at a time.
     threads = {"check_same_thread": False}
     engine = _engine(url, connect_args=threads, pool_timeout=pool_timeout)
+    event.listen(engine, "do_connect", _make_private)
     event.listen(engine, "connect", partial(_prepare_sqlite, busy_milliseconds))
     event.listen(engine, "begin", _begin_sqlite)
     return engine
+
+
+def _make_private(
+    _dialect: object, _record: object, arguments: Sequence[str], _parameters: object
+) -> None:
+    """A new file is its owner's alone, wherever it lies; SQLite gives its companions the same."""
+    with suppress(OSError):  # it is there, or SQLite will say what is wrong
+        flags = os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_CLOEXEC
+        os.close(os.open(arguments[0], flags, 0o600))
 
 
 def _postgres(url: URL, busy_milliseconds: int, *, pool_timeout: float) -> Engine:

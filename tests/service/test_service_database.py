@@ -143,6 +143,16 @@ def test_a_value_that_cannot_be_kept_is_the_callers_fault_not_the_databases(
     assert refused.value.code == "REQUEST_INVALID"
 
 
+def test_a_new_file_can_be_read_by_its_owner_alone(tmp_path: Path) -> None:
+    engine = connect(f"sqlite:///{tmp_path / 'some.db'}")
+    with engine.begin() as db:
+        db.execute(text("CREATE TABLE line (number INTEGER PRIMARY KEY)"))
+    with engine.begin() as db:
+        db.execute(text("INSERT INTO line VALUES (1)"))
+        modes = {path.name: path.stat().st_mode & 0o777 for path in tmp_path.iterdir()}
+    assert modes == {"some.db": 0o600, "some.db-wal": 0o600, "some.db-shm": 0o600}
+
+
 def test_a_crowd_that_finds_no_connection_is_told_so(tmp_path: Path) -> None:
     engine = connect(f"sqlite:///{tmp_path / 'some.db'}", pool_wait_seconds=0.05)
     held = [read_only(engine).connect() for _ in range(POOL_SIZE + MAX_OVERFLOW)]
