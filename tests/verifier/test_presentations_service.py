@@ -252,6 +252,8 @@ def test_only_who_asked_sees_the_answer(desk: Desk) -> None:
 @pytest.mark.parametrize(
     "wish",
     [
+        {"query": "professional-title", "place": "nowhere"},
+        {"query": "professional-title", "purpose": "curiosity"},
         {},
         {"query": "professional-title", "dcql_query": {}},
         {"query": "nothing"},

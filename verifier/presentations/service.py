@@ -18,10 +18,12 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from schemas.openid4vp import SDJWT_FORMAT, DcqlQuery
+from schemas.territory import parse_territory
 from schemas.verdict import Verdict
 from talentseal import dcql, jwe, oid4vp
 from talentseal.encoding import b64url_encode, dump_json, format_time, parse_json, to_seconds
 from talentseal.errors import InputError, RefusedError, UsageError
+from talentseal.policy import PURPOSES
 from talentseal.reading import Evidence
 from talentseal.service.auth import Actor
 from talentseal.verify import verify
@@ -72,6 +74,7 @@ class Started(NamedTuple):
 
 def start(station: Station, actor: Actor, wanted: Wanted) -> Started:
     """Begin a request. Raises UsageError, RefusedError."""
+    _check_case(wanted)
     station.policy(wanted.policy, place=wanted.place, purpose=wanted.purpose)
     now = to_seconds(station.clock())
     number = b64url_encode(station.random(16))
@@ -103,6 +106,14 @@ def start(station: Station, actor: Actor, wanted: Wanted) -> Started:
     request_uri = f"{station.url}/oid4vp/request/{number}"
     link = oid4vp.request_link(claims["client_id"], request_uri, post=True)
     return Started(number, link, request_uri, now + LIFE_SECONDS)
+
+
+def _check_case(wanted: Wanted) -> None:
+    """Raises UsageError: nobody is asked for what could not be judged afterwards."""
+    if wanted.place is not None and parse_territory(wanted.place) is None:
+        raise UsageError("the place is no territory", hint="Such as CN/4403.")
+    if wanted.purpose is not None and wanted.purpose not in PURPOSES:
+        raise UsageError("the purpose is not known", hint=f"One of {', '.join(sorted(PURPOSES))}.")
 
 
 def _client_id(station: Station, identifier: str, response_uri: str) -> str:
