@@ -196,6 +196,23 @@ def test_an_answer_is_taken_once_and_one_of_another_state_uses_nothing_up(desk: 
     assert desk.service.client.get(urlsplit(begun["request_uri"]).path).status_code == 404
 
 
+def test_what_a_stranger_sends_uses_nothing_up(desk: Desk) -> None:
+    held = title(desk)
+    begun = desk.ask()
+    request = desk.request(begun)
+    for form in ({"vp_token": "{"}, {"vp_token": "{", "state": "x"}, {"response": "a.b.c.d.e"}):
+        assert desk.post(request, form).status_code == 400
+    assert desk.state(begun)["state"] == "waiting"
+    assert desk.answer(request, held).status_code == 200
+
+
+@pytest.mark.parametrize("nonce", ["", "a b", "x" * 513, "\n"])
+def test_a_nonce_of_a_wallet_is_short_and_plain(desk: Desk, nonce: str) -> None:
+    path = urlsplit(desk.ask()["request_uri"]).path
+    answer = desk.service.client.post(path, data={"wallet_nonce": nonce})
+    assert (answer.status_code, answer.json()["code"]) == (400, "REQUEST_INVALID")
+
+
 def test_a_plain_answer_to_a_request_for_an_encrypted_one_is_refused(desk: Desk) -> None:
     begun = desk.ask(encrypted=True)
     request = desk.request(begun)

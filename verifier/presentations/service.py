@@ -13,7 +13,8 @@ Standards: OpenID4VP 1.0 (final) §5, §8; HAIP 1.0 §5 for encrypted answers.
 
 import hashlib
 import hmac
-from collections.abc import Mapping
+import re
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -42,6 +43,7 @@ _CODES = {
     "rejected": "PRESENTATION_REJECTED",
     "not_returned": "PRESENTATION_NOT_RETURNED",
 }
+_WALLET_NONCE = re.compile(r"[A-Za-z0-9._~-]{1,512}")
 _RANK = {"accept": 0, "refer": 1, "refuse": 2}
 
 
@@ -133,7 +135,12 @@ def _client_id(station: Station, identifier: str, response_uri: str) -> str:
 
 
 def request_object(station: Station, number: str, *, wallet_nonce: str | None = None) -> str:
-    """The signed request, the same however often it is fetched. Raises RefusedError `NOT_FOUND`."""
+    """The signed request, the same however often it is fetched.
+
+    Raises RefusedError `NOT_FOUND`, UsageError.
+    """
+    if wallet_nonce is not None and not _WALLET_NONCE.fullmatch(wallet_nonce):
+        raise UsageError("wallet_nonce is 1 to 512 characters of A-Z a-z 0-9 . _ ~ -")
     row = repository.find(station.engine, number)
     if row is None or not row.signed or station.access is None or not _waits(station, row):
         raise _unknown()
@@ -167,9 +174,11 @@ def answer(station: Station, number: str, fields: Mapping[str, str]) -> Told:
     try:
         given = oid4vp.read_response(fields, private_key=private)
     except (InputError, RefusedError):
-        return _end(station, row, "rejected", None)
-    if not hmac.compare_digest((given.state or "").encode(), asked["state"].encode()):
-        return REFUSED  # not from the wallet that saw the request: nothing is used up
+        # Only who knows the state has seen the request: whatever a stranger sends uses nothing up.
+        is_ours = _is_state(fields.get("state"), asked)
+        return _end(station, row, "rejected", None) if is_ours else REFUSED
+    if not _is_state(given.state, asked):
+        return REFUSED
     if given.error is not None:
         return _end(station, row, "declined", None)
     try:
@@ -177,6 +186,10 @@ def answer(station: Station, number: str, fields: Mapping[str, str]) -> Told:
     except InputError:
         return _end(station, row, "rejected", None)
     return _end(station, row, "answered" if is_sound else "rejected", verdicts)
+
+
+def _is_state(given: str | None, asked: Mapping[str, Any]) -> bool:
+    return hmac.compare_digest((given or "").encode("utf-8", "replace"), asked["state"].encode())
 
 
 def _end(station: Station, row: Any, state: str, verdicts: Mapping[str, Any] | None) -> Told:
@@ -221,7 +234,8 @@ def _judged(
             evidence = Evidence(text, audience=asked["client_id"], nonce=asked["nonce"])
             verdict = verify(evidence, bundle, policy, now=now)
             is_sound = is_sound and _is_sound(verdict, entry)
-            verdicts.setdefault(entry.id, verdict.to_json())
+            told = [verdicts[entry.id]] if entry.id in verdicts else []
+            verdicts[entry.id] = _worse([*told, verdict.to_json()])
     return verdicts, is_sound
 
 
@@ -284,7 +298,12 @@ def _state(station: Station, row: Any) -> str:
 
 
 def _worst(verdicts: Mapping[str, Any]) -> Any:
-    return max(verdicts.values(), key=lambda one: _RANK[one["outcome"]], default=None)
+    return _worse(list(verdicts.values()))
+
+
+def _worse(verdicts: Sequence[Any]) -> Any:
+    """The verdict with the worst outcome, None where there is none."""
+    return max(verdicts, key=lambda one: _RANK[one["outcome"]], default=None)
 
 
 def _own(station: Station, actor: Actor, number: str) -> Any:
