@@ -15,6 +15,7 @@ from talentseal.bundle import Bundle
 from talentseal.commandline import note
 from talentseal.encoding import format_time, from_seconds
 from talentseal.errors import InputError, ProtocolError, RefusedError, TalentsealError, UsageError
+from talentseal.policy import MAX_AGE_SECONDS
 from talentseal.terminal import escape
 from wallet_cli.ask import ask_offer, refuse_unattended
 from wallet_cli.calling import Wallet
@@ -81,6 +82,7 @@ def take_offer(link: str, taker: Taker, options: Options) -> Taken:
     """
     refuse_unattended(yes=options.yes, action="an issuer is asked")
     wallet = taker.wallet
+    _check_trust(taker.bundle, now=wallet.clock())
     plan = make_plan(fetch_offer(link, wallet), wallet)
     copies = min(options.copies, plan.batch_size)
     if copies < options.copies:
@@ -98,6 +100,18 @@ def take_offer(link: str, taker: Taker, options: Options) -> Taken:
         _drop_keys(taker.vault, [key.kid for group in keys for key in group])
         raise
     return _settle(pending, taker, options.wait)
+
+
+def _check_trust(bundle: Bundle, *, now: int) -> None:
+    """An offer is good once: it is not used up while nothing that arrives could be judged."""
+    home = bundle.jurisdictions.get(bundle.home)
+    if bundle.fault is None and home is not None and now - home.as_of <= MAX_AGE_SECONDS:
+        return
+    raise RefusedError(
+        "the trust data of this wallet is missing or too old to judge a certificate by",
+        code="TRUST_DATA_EXPIRED",
+        hint="Run `wallet sync`, then use the offer.",
+    )
 
 
 def _make_keys(taker: Taker, counts: Sequence[int]) -> list[list[Key]]:

@@ -24,6 +24,7 @@ from talentseal.encoding import (
     dump_json,
     format_time,
     from_seconds,
+    malformed,
 )
 from talentseal.errors import InputError, RefusedError, UnavailableError
 from talentseal.files import read_bounded
@@ -324,6 +325,8 @@ def _after(answer: "Answer", request: Request, wallet: Wallet) -> str | None:
         uri = parse_shape(ResponseAnswer, answer.body, "the verifier's answer").redirect_uri
         if uri is not None:
             check_url(uri.partition("#")[0], dev=wallet.dev)
+            if not (uri.isascii() and uri.isprintable()):
+                malformed("a place to go on with marks that cannot be shown")
     except InputError as error:  # the presentation has left: this is no failure any more
         note(f"{escape(request.host)} took the answer and said something unreadable: {error}")
         return None
