@@ -38,7 +38,7 @@ def try_operations(
     url: str,
     *,
     headers: Mapping[str, str] | None = None,
-    examples: int = 12,
+    examples: int = 8,
     without: Collection[str] = (),
 ) -> int:
     """Try every operation with some requests each; how many operations there are.
