@@ -28,7 +28,7 @@ demo: demo-environment ## from nothing to a sealed, checked, revoked and refused
 	@$(BIN)/python examples/demo.py
 
 up: demo-environment ## start registry, issuer and verifier of the demo and keep them running
-	@echo "up: registry 8701, issuer 8702, verifier 8703, on this machine alone"
+	@echo "up: registry, issuer and verifier of the demo, on this machine alone"
 	@$(BIN)/python examples/network.py up
 
 down: ## stop them

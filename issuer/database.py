@@ -4,13 +4,10 @@ Claims of a person stand here only while a certificate is being prepared; they a
 sealed or given up. How it is opened and migrated: `talentseal.service.database`.
 """
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 from sqlalchemy import (
     Column,
-    Connection,
     Engine,
     Index,
     MetaData,
@@ -19,13 +16,14 @@ from sqlalchemy import (
     UniqueConstraint,
 )
 
-from talentseal.errors import UnavailableError, UsageError
-from talentseal.service.database import Schema, connect, read_only
+from talentseal.errors import UnavailableError
+from talentseal.service.database import Schema
 from talentseal.service.idempotency import idempotency_table
 from talentseal.service.migrations import NUMBER
 
 REVISION = "0004"  # the newest of issuer/migrations/versions
 SCHEMA = Schema("issuer", Path(__file__).parent / "migrations", REVISION)
+open_database, transaction, reading = SCHEMA.open, SCHEMA.transaction, SCHEMA.reading
 metadata = MetaData()
 
 profile = Table(
@@ -195,21 +193,6 @@ notification = Table(
 )
 
 
-def open_database(url: str) -> Engine:
-    """An engine for `url`, whose database is made if there is none.
-
-    Raises UsageError for a database that is older than this program, UnavailableError for one that
-    is newer, damaged or of another kind.
-    """
-    engine = connect(url)
-    found = SCHEMA.found(engine)
-    if found is None:
-        SCHEMA.migrate(engine)
-    elif found < REVISION:
-        raise UsageError("the database is older than this program", hint="Run: issuer migrate")
-    return engine
-
-
 def check_whole(engine: Engine) -> None:
     """Read a database file through; a server looks after its own. Raises UnavailableError."""
     if engine.dialect.name != "sqlite":
@@ -220,20 +203,3 @@ def check_whole(engine: Engine) -> None:
         raise UnavailableError(
             "the issuer's database file is damaged", hint="Restore the last backup."
         )
-
-
-@contextmanager
-def transaction(engine: Engine) -> Iterator[Connection]:
-    """All or nothing, and alone. Raises UnavailableError."""
-    with SCHEMA.guarded(), engine.begin() as connection:
-        yield connection
-
-
-@contextmanager
-def reading(engine: Engine) -> Iterator[Connection]:
-    """One moment of the database; nothing can be written. Never within `transaction`.
-
-    Raises UnavailableError.
-    """
-    with transaction(read_only(engine)) as connection:
-        yield connection

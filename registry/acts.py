@@ -19,6 +19,7 @@ from talentseal.encoding import dump_json
 from talentseal.errors import UsageError
 from talentseal.service.app import StrictRoute
 from talentseal.service.auth import Actor
+from talentseal.service.forms import check_media_type
 from talentseal.service.idempotency import call_of, claim, keep
 from talentseal.service.paging import after
 
@@ -82,9 +83,7 @@ async def _octets(request: Request) -> bytes:
 
 
 async def _signed(request: Request) -> bytes:
-    given = request.headers.get("content-type", "").partition(";")[0].strip().lower()
-    if given != JOSE:
-        raise UsageError(f"a body of the type {JOSE} is wanted", code="MEDIA_TYPE_UNSUPPORTED")
+    check_media_type(request, JOSE)
     return await request.body()
 
 

@@ -38,7 +38,6 @@ class Unknown(Enum):
 
 
 UNKNOWN: Final = Unknown.UNKNOWN
-Scalar: TypeAlias = str | int | bool | None
 Value: TypeAlias = Any  # any JSON value a fact or a literal may have
 
 

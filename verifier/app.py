@@ -30,7 +30,7 @@ def create_app(station: Station) -> FastAPI:
     service = new_service(
         "verifier",
         ready={
-            "database": lambda: SCHEMA.found(engine) and None,
+            "database": lambda: SCHEMA.found(engine),
             "trust": lambda: trust_state(station),
         },
         body_caps={**BODY_CAPS, **FORM_CAPS},

@@ -3,18 +3,16 @@
 No claim of any person is stored here. How it is opened and migrated: `talentseal.service.database`.
 """
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
-from sqlalchemy import Boolean, Column, Connection, Engine, Index, MetaData, String, Table
+from sqlalchemy import Boolean, Column, Index, MetaData, String, Table
 
-from talentseal.errors import UsageError
-from talentseal.service.database import Schema, connect, read_only
+from talentseal.service.database import Schema
 from talentseal.service.migrations import NUMBER
 
 REVISION = "0002"  # the newest of verifier/migrations/versions
 SCHEMA = Schema("verifier", Path(__file__).parent / "migrations", REVISION)
+open_database, transaction, reading = SCHEMA.open, SCHEMA.transaction, SCHEMA.reading
 metadata = MetaData()
 
 receipt = Table(
@@ -68,38 +66,3 @@ presentation = Table(
     Column("delete_after", NUMBER, nullable=False),
     Index("presentation_by_end", "delete_after"),
 )
-
-
-def open_database(url: str) -> Engine:
-    """An engine for `url`, whose database is made if there is none.
-
-    Raises UsageError for a database older than this program, UnavailableError for one that is
-    newer, damaged or of another kind.
-    """
-    engine = connect(url)
-    found = SCHEMA.found(engine)
-    if found is None:
-        SCHEMA.migrate(engine)
-    elif found < REVISION:
-        raise UsageError("the database is older than this program", hint="Run: verifier migrate")
-    return engine
-
-
-@contextmanager
-def transaction(engine: Engine) -> Iterator[Connection]:
-    """All or nothing, and alone: commits at the end, rolls back on any error.
-
-    Raises UnavailableError.
-    """
-    with SCHEMA.guarded(), engine.begin() as connection:
-        yield connection
-
-
-@contextmanager
-def reading(engine: Engine) -> Iterator[Connection]:
-    """One moment of the database; nothing can be written. Never within `transaction`.
-
-    Raises UnavailableError.
-    """
-    with transaction(read_only(engine)) as connection:
-        yield connection

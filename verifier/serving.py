@@ -1,6 +1,6 @@
 """From settings to a running verifier: `verifier serve`."""
 
-from talentseal.commandline import role_home, setting
+from talentseal.commandline import now, role_home, setting
 from talentseal.errors import UsageError
 from verifier.access import load_access
 from verifier.app import create_app
@@ -16,7 +16,6 @@ from verifier.station import (
     TrustSource,
     load_policies,
     receipt_days,
-    system_clock,
 )
 
 SOURCE = "TALENTSEAL_TRUST_SOURCE"
@@ -38,7 +37,7 @@ def serve(*, host: str, port: int, source: str | None) -> None:
             hint=f"Run `verifier init --root FILE`, and give --from or set {SOURCE}.",
         )
     seconds = refresh_seconds()
-    refresher = Refresher(home / TRUST, place, pin, every_seconds=seconds, clock=system_clock)
+    refresher = Refresher(home / TRUST, place, pin, every_seconds=seconds, clock=now)
     refresher.refresh_now()
     run(create_app(station_here(refresher)), host=host, port=port)
 

@@ -8,7 +8,7 @@ import os
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
+from datetime import datetime
 from functools import cached_property
 from pathlib import Path
 from typing import Protocol
@@ -17,7 +17,7 @@ from sqlalchemy import Engine
 
 from schemas.openid4vp import DcqlQuery
 from talentseal.bundle import Bundle, Memo
-from talentseal.commandline import role_home, setting
+from talentseal.commandline import now, role_home, setting
 from talentseal.encoding import to_seconds
 from talentseal.errors import InputError, UnavailableError, UsageError
 from talentseal.files import make_private_folder, read_bounded
@@ -41,10 +41,6 @@ Clock = Callable[[], datetime]
 Random = Callable[[int], bytes]
 
 
-def system_clock() -> datetime:
-    return datetime.now(UTC)
-
-
 class TrustSource(Protocol):
     """What holds the trust data in force and keeps it young."""
 
@@ -55,19 +51,6 @@ class TrustSource(Protocol):
         """Keep it young from now on, in the background."""
 
     def stop(self) -> None: ...
-
-
-@dataclass(frozen=True)
-class Held:
-    """Trust data that nobody refreshes: the set that `verifier sync` put in force."""
-
-    bundle: Bundle
-
-    def start(self) -> None:
-        pass
-
-    def stop(self) -> None:
-        pass
 
 
 @dataclass(frozen=True)
@@ -82,7 +65,7 @@ class Station:
 
     home: Path
     trust: TrustSource
-    clock: Clock = system_clock
+    clock: Clock = now
     random: Random = os.urandom
     url: str = DEFAULT_URL
     receipt_days: int = _DEFAULT_RECEIPT_DAYS

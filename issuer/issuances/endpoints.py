@@ -79,6 +79,7 @@ def issuances_router(office: Office, clock: Clock) -> APIRouter:
     _add_reading(router, office)
     _add_preparing(router, office, clock)
     _add_deciding(router, office, clock)
+    _add_paper(router, office, clock)
     return router
 
 
@@ -150,7 +151,6 @@ def _add_preparing(router: APIRouter, office: Office, clock: Clock) -> None:
 
 def _add_deciding(router: APIRouter, office: Office, clock: Clock) -> None:
     Approver = Annotated[Actor, Depends(officer(office, APPROVER))]  # noqa: N806  types
-    Issuer = Annotated[Actor, Depends(officer(office, ISSUER))]  # noqa: N806
     Reader = Annotated[Actor, Depends(officer(office, *service.READERS))]  # noqa: N806
 
     @router.post("/{issuance}/approve", response_model=IssuanceView)
@@ -176,6 +176,10 @@ def _add_deciding(router: APIRouter, office: Office, clock: Clock) -> None:
             return 200, shown(service.withdraw(db, who, issuance, match=match, now=now))
 
         return answer(once(office, request, who.id, octets, act, at=to_seconds(now)))
+
+
+def _add_paper(router: APIRouter, office: Office, clock: Clock) -> None:
+    Issuer = Annotated[Actor, Depends(officer(office, ISSUER))]  # noqa: N806  a type
 
     @router.post(
         "/{issuance}/paper",

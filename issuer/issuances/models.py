@@ -15,7 +15,6 @@ from talentseal.keys import PublicKey
 
 PREPARED, APPROVED, OFFERED = "prepared", "approved", "offered"
 ISSUED, WITHDRAWN = "issued", "withdrawn"
-STATES = (PREPARED, APPROVED, OFFERED, ISSUED, WITHDRAWN)
 OPEN = (PREPARED, APPROVED, OFFERED)
 READY = (APPROVED, OFFERED)
 State = Literal["prepared", "approved", "offered", "issued", "withdrawn"]

@@ -28,7 +28,7 @@ from issuer.issuances.service import seal_copies
 from issuer.office import Office
 from issuer.openid4vci import repository
 from issuer.openid4vci.metadata import BATCH_SIZE, WALLET, Configuration, configurations
-from schemas.openid4vci import CredentialRequest
+from schemas.openid4vci import CredentialRequest, Notification
 from talentseal.encoding import b64url_encode, to_seconds
 from talentseal.errors import InputError, ProtocolError, RefusedError
 from talentseal.keys import PublicKey
@@ -198,8 +198,6 @@ def notified(office: Office, token: str, document: dict[str, Any], *, now: datet
 
     Raises ProtocolError `invalid_notification_id` or `invalid_notification_request`.
     """
-    from schemas.openid4vci import Notification
-
     try:
         told = read_shape(Notification, document, "a notification")
     except InputError as error:

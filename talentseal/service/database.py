@@ -93,6 +93,40 @@ class Schema:
             )
         return found
 
+    def open(self, url: str) -> Engine:
+        """An engine for `url`, whose database is made if there is none.
+
+        Raises UsageError for a database that is older than this program, UnavailableError for one
+        that is newer, damaged or of another kind.
+        """
+        engine = connect(url)
+        found = self.found(engine)
+        if found is None:
+            self.migrate(engine)
+        elif found < self.revision:
+            raise UsageError(
+                "the database is older than this program", hint=f"Run: {self.owner} migrate"
+            )
+        return engine
+
+    @contextmanager
+    def transaction(self, engine: Engine) -> Iterator[Connection]:
+        """All or nothing, and alone: commits at the end, rolls back on any error.
+
+        Raises UnavailableError, InputError.
+        """
+        with self.guarded(), engine.begin() as connection:
+            yield connection
+
+    @contextmanager
+    def reading(self, engine: Engine) -> Iterator[Connection]:
+        """One moment of the database; nothing can be written. Never within `transaction`.
+
+        Raises UnavailableError.
+        """
+        with self.transaction(read_only(engine)) as connection:
+            yield connection
+
     def migrate(self, engine: Engine) -> None:
         """Bring a database to this schema. Raises UnavailableError."""
         from alembic import command
@@ -290,13 +324,6 @@ def read_only(engine: Engine) -> Engine:
             **{_READ_ONLY: True}, isolation_level="REPEATABLE READ", postgresql_readonly=True
         )
     return engine.execution_options(**{_READ_ONLY: True})
-
-
-@contextmanager
-def reading(engine: Engine) -> Iterator[Connection]:
-    """A connection in a transaction of `read_only`. Errors are the driver's."""
-    with read_only(engine).begin() as connection:
-        yield connection
 
 
 def _is_read_only(connection: Connection) -> bool:

@@ -12,7 +12,6 @@ from fastapi import Query, Request, Response
 from talentseal.encoding import b64url_decode, b64url_encode
 from talentseal.errors import InputError, UsageError
 
-DEFAULT_LIMIT = 50
 MAX_LIMIT = 200
 MAX_CURSOR_CHARACTERS = 400
 

@@ -11,7 +11,7 @@ from registry.office import open_office
 from registry.publishing.service import publish
 from registry.settings import load_settings
 from schemas.types import TYPE_IDS, load_type
-from talentseal.artefacts import parse_head, parse_hosts, parse_root
+from talentseal.artefacts import HEAD, parse_head, parse_hosts, parse_root
 from talentseal.commandline import now
 from talentseal.encoding import from_seconds, parse_time, to_seconds
 from talentseal.errors import BundleError, Exit
@@ -103,9 +103,10 @@ def test_publishing_nothing_new_renews_freshness_and_nothing_else(desk: Desk) ->
     assert after["targets"] == before["targets"]
     assert all(after[r] == before[r] + 1 for r in ("status", "snapshot", "timestamp"))
     again = desk.read(SZ)
-    assert {path for path in files if files[path] != again[path]} == {
-        path for path in files if path.startswith("status/")
-    }
+    renewed = {path for path in files if path.startswith("status/")}
+    if parse_head(again[HEAD]).issued_at == parse_head(files[HEAD]).issued_at:
+        renewed.remove(HEAD)  # it tells seconds, and both fell into one
+    assert {path for path in files if files[path] != again[path]} == renewed
 
 
 def test_the_list_takes_its_next_number_only_when_it_says_something_else(desk: Desk) -> None:

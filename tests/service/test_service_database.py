@@ -9,11 +9,12 @@ import threading
 import time
 import traceback
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 import pytest
 from postgres import Cluster, both_databases
-from sqlalchemy import Engine, text
+from sqlalchemy import Connection, Engine, text
 from sqlalchemy.exc import DBAPIError
 
 from talentseal.errors import Exit, InputError, UnavailableError, UsageError
@@ -23,7 +24,6 @@ from talentseal.service.database import (
     Schema,
     connect,
     read_only,
-    reading,
 )
 
 SCHEMA = Schema("test", Path(__file__).parent, "0001")
@@ -47,6 +47,11 @@ def engine(url: str) -> Engine:
         db.execute(text("CREATE TABLE counter (value INTEGER NOT NULL)"))
         db.execute(text("INSERT INTO counter VALUES (0)"))
     return made
+
+
+def reading(engine: Engine) -> AbstractContextManager[Connection]:
+    """A transaction that only reads, with the driver's own errors."""
+    return read_only(engine).begin()
 
 
 def count(engine: Engine) -> int:

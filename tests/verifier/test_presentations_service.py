@@ -253,6 +253,21 @@ def test_a_wrong_code_ends_a_presentation_and_its_verdict_is_gone(desk: Desk) ->
     assert (back.json()["state"], back.json()["verdict"]) == ("not_returned", None)
 
 
+def test_a_code_that_comes_back_too_late_releases_nothing(tmp_path: Path) -> None:
+    with verifier_service(tmp_path, with_access=True) as service:
+        desk = Desk(service)
+        begun = desk.ask(mode="same_device")
+        answer = desk.answer(desk.request(begun), title(desk))
+        link = urlsplit(answer.json()["redirect_uri"])
+        code = parse_qs(link.fragment)["response_code"][0]
+        service.world.turn(LIFE_SECONDS)
+        back = service.client.post(
+            f"/v1/presentations/{begun['id']}/return",
+            json={"response_code": code}, headers=desk.headers,
+        )  # fmt: skip
+        assert (back.json()["state"], back.json()["verdict"]) == ("not_returned", None)
+
+
 def test_only_who_asked_sees_the_answer(desk: Desk) -> None:
     begun = desk.ask()
     path = f"/v1/presentations/{begun['id']}"

@@ -13,8 +13,9 @@ from schemas.verdict_document import VerdictDocument
 from talentseal import qr
 from talentseal.commandline import problem_document
 from talentseal.encoding import dump_json
-from talentseal.errors import InputError, TalentsealError, UsageError
+from talentseal.errors import InputError, TalentsealError
 from talentseal.service.app import PlainRoute
+from talentseal.service.forms import check_media_type, media_type_of
 from verifier.checks.service import (
     MAX_LINE_BYTES,
     MAX_LINES,
@@ -81,7 +82,7 @@ def checks_router(station: Station, receipts: Receipts) -> APIRouter:
     @router.post("/batch", openapi_extra=_MANY)
     async def check_many(request: Request) -> Response:
         """Check many: a question a line in, an answer a line out, in order."""
-        _expect(request, NDJSON)
+        check_media_type(request, NDJSON)
         lines = _lines(await request.body())
         answers = _answers(station, receipts, lines, _language(request))
         return StreamingResponse(answers, headers={"Cache-Control": "no-store"}, media_type=NDJSON)
@@ -93,22 +94,13 @@ def _language(request: Request) -> str:
     return resolve_language(request.headers.get("accept-language", "en").partition(",")[0])
 
 
-def _expect(request: Request, media_type: str) -> None:
-    given = request.headers.get("content-type", "").partition(";")[0].strip().lower()
-    if given != media_type:
-        raise UsageError(
-            f"a body of the type {media_type} is wanted", code="MEDIA_TYPE_UNSUPPORTED"
-        )
-
-
 # --- one ------------------------------------------------------------------------------------------
 
 
 async def _question(request: Request) -> Question:
-    kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
-    if kind == "multipart/form-data":
+    if media_type_of(request) == "multipart/form-data":
         return await _question_with_file(request)
-    _expect(request, "application/json")
+    check_media_type(request, "application/json")
     return parse_question(await request.body())
 
 

@@ -34,9 +34,7 @@ from verifier.station import Station
 LIFE_SECONDS = 600
 KEEP_SECONDS = 900  # after the end: time for whoever asked to read the verdict
 MAX_FORM_BYTES = 512 * 1024
-MODES = ("same_device", "cross_device")
 SIGNED = ("x509_san_dns", "x509_hash")
-IDENTIFIERS = (*SIGNED, "redirect_uri")
 _CODES = {
     "declined": "PRESENTATION_DECLINED",
     "expired": "PRESENTATION_EXPIRED",
@@ -255,11 +253,12 @@ def _is_sound(verdict: Verdict, entry: Any) -> bool:
 def come_back(station: Station, actor: Actor, number: str, response_code: str) -> dict[str, Any]:
     """The code that the wallet brought back to the browser that had asked.
 
-    Raises RefusedError `NOT_FOUND`; a wrong code ends the presentation as not returned.
+    Raises RefusedError `NOT_FOUND`; a wrong or late code ends the presentation as not returned.
     """
     row = _own(station, actor, number)
     if row.state == "answered" and row.return_sha256 is not None:
         is_right = hmac.compare_digest(_digest(response_code), row.return_sha256)
+        is_right = is_right and to_seconds(station.clock()) < row.expires_at
         changes: dict[str, Any] = {"return_sha256": None}
         if not is_right:
             changes |= {"state": "not_returned", "code": _CODES["not_returned"], "verdicts": None}
