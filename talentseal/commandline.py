@@ -9,6 +9,7 @@ What the commands do is left to the programs; typer is loaded only inside functi
 This module reads the environment, files and the clock; nothing pure may import it.
 """
 
+import gc
 import os
 import sys
 from collections.abc import Callable, Mapping, Sequence
@@ -197,11 +198,16 @@ def new_app(help_text: str) -> "typer.Typer":
 
 
 def main_door(app: "typer.Typer", argv: Sequence[str] | None = None, *, name: str = "") -> NoReturn:
-    """Run `app` and leave the process with the exit code that the outcome deserves."""
+    """Run `app` and leave the process with the exit code that the outcome deserves.
+
+    argv  None in a program of its own, whose process ends here
+    """
     arguments = list(sys.argv[1:] if argv is None else argv)
     _forbid_core_dumps()
     code = run(app, arguments, name=name)
     _silence_broken_pipe()
+    if argv is None:
+        gc.freeze()  # or the interpreter searches all it loaded for cycles, only to end
     sys.exit(code)
 
 
