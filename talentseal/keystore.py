@@ -25,12 +25,6 @@ from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.kdf.scrypt import Scrypt
-from cryptography.hazmat.primitives.serialization import (
-    Encoding,
-    NoEncryption,
-    PrivateFormat,
-    load_der_private_key,
-)
 
 from talentseal.encoding import (
     b64url_decode,
@@ -217,7 +211,7 @@ class Keystore:
         """Keep a key that was made elsewhere, such as a fixed key of a test network."""
         public, created = signer.public, format_time(to_seconds(now))
         label = KeyLabel(public.kid, public.alg, self.dev, created)._asdict()
-        secret = signer.private_key.private_bytes(Encoding.DER, PrivateFormat.PKCS8, NoEncryption())
+        secret = pkcs8_of(signer)
         box = seal_box(secret, self._key, canonical_json(label), random=random)
         nonce, sealed = b64url_encode(box[:_NONCE_BYTES]), b64url_encode(box[_NONCE_BYTES:])
         write_private(self._path(public.kid), dump_json(label | {"nonce": nonce, "sealed": sealed}))
@@ -272,7 +266,20 @@ def _read_key_file(path: Path) -> tuple[KeyLabel, bytes]:
     return label, box
 
 
+def pkcs8_of(signer: SoftwareSigner) -> bytes:
+    """The private key in clear (PKCS#8, DER), on its way into a box."""
+    from cryptography.hazmat.primitives.serialization import (
+        Encoding,
+        NoEncryption,
+        PrivateFormat,
+    )
+
+    return signer.private_key.private_bytes(Encoding.DER, PrivateFormat.PKCS8, NoEncryption())
+
+
 def _signer(secret: bytes) -> SoftwareSigner:
+    from cryptography.hazmat.primitives.serialization import load_der_private_key
+
     try:
         key = load_der_private_key(secret, None)
     except ValueError as error:

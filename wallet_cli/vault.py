@@ -19,13 +19,6 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any, NoReturn
 
-from cryptography.hazmat.primitives.serialization import (
-    Encoding,
-    NoEncryption,
-    PrivateFormat,
-    load_der_private_key,
-)
-
 from talentseal.encoding import (
     b64url_decode,
     b64url_encode,
@@ -44,7 +37,7 @@ from talentseal.files import (
     write_private,
 )
 from talentseal.keys import PublicKey, SoftwareSigner, new_signer
-from talentseal.keystore import SCRYPT_N, make_lock, open_box, open_lock, seal_box
+from talentseal.keystore import SCRYPT_N, make_lock, open_box, open_lock, pkcs8_of, seal_box
 
 SDJWT, CODE = "dc+sd-jwt", "talentseal_cwt"
 MAX_VAULT_BYTES = 64 * 1024 * 1024
@@ -169,8 +162,8 @@ class Content:
                 hint="Use the keys of an earlier `wallet key`.",
             )
         signer = new_signer()
-        secret = signer.private_key.private_bytes(Encoding.DER, PrivateFormat.PKCS8, NoEncryption())
-        self.keys.append(Key(signer.public.kid, b64url_encode(secret), format_time(now)))
+        secret = b64url_encode(pkcs8_of(signer))
+        self.keys.append(Key(signer.public.kid, secret, format_time(now)))
         return signer.public
 
     def drop_keys(self, kids: Collection[str]) -> None:
@@ -196,6 +189,8 @@ class Content:
 
 def signer_of(held: Copy | Key) -> SoftwareSigner:
     """A key of the vault, which was authenticated: what is no key is a fault of ours."""
+    from cryptography.hazmat.primitives.serialization import load_der_private_key
+
     key: Any = load_der_private_key(b64url_decode(held.pkcs8), None)
     return SoftwareSigner(key)
 
