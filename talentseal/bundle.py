@@ -57,6 +57,7 @@ class IssuerKey(NamedTuple):
     outside          the issuer's host lies outside the name spaces of its jurisdiction
     compromised_at   earliest moment of exposure, if the key was stolen
     survivors        SHA-256 (hex) of the list of earlier certificates, if a key event names one
+    chains           certificate chains found good on entry: digest -> first and last good second
     """
 
     kid: str
@@ -69,6 +70,7 @@ class IssuerKey(NamedTuple):
     compromised_at: int | None = None
     survivors: str | None = None
     outside: bool = False
+    chains: Mapping[str, Sequence[int]] | None = None
 
 
 class Right(NamedTuple):

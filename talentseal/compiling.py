@@ -10,7 +10,7 @@ import hashlib
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from itertools import combinations
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from talentseal import statements, x509
 from talentseal.artefacts import (
@@ -50,6 +50,9 @@ from talentseal.status import StatusList, admit
 from talentseal.trust import all_inside, is_inside
 from talentseal.type_metadata import CredentialType
 
+if TYPE_CHECKING:
+    from cryptography.x509 import Certificate
+
 Keys = Mapping[str, PublicKey]
 
 
@@ -63,13 +66,13 @@ def compile_part(files: SignedFiles, introduced: PeerInfo | None, *, now: int) -
     `HEAD_MISMATCH`, `TRUST_DATA_EXPIRED`, `WRONG_NETWORK`.
     """
     root = _introduced_as(files.root, introduced)
-    _check_authority_certificates(files)
+    anchors = _authority_certificates(files)
     listed = _open_list(files, now)
     texts = [text for entity in listed.entities for text in entity.statements]
     withdrawn_recognitions, recognised = _split_recognised(files)
     negatives = frozenset(statements.digest(text) for text in (*texts, *withdrawn_recognitions))
     head = _check_head(files, listed, negatives)
-    compiler = _Compiler(root, listed, texts)
+    compiler = _Compiler(root, listed, texts, anchors)
     status = compiler.status_lists(files, now)
     jurisdiction = Jurisdiction(
         code=root.jurisdiction,
@@ -151,7 +154,8 @@ def _introduced_as(root: RootInfo, introduced: PeerInfo | None) -> RootInfo:
 # --- the set as a whole ---------------------------------------------------------------------------
 
 
-def _check_authority_certificates(files: SignedFiles) -> None:
+def _authority_certificates(files: SignedFiles) -> "list[Certificate]":
+    anchors = []
     for _, der in files.below(CA):
         if hashlib.sha256(der).hexdigest() not in files.root.ca_s256:
             raise BundleError(
@@ -159,11 +163,12 @@ def _check_authority_certificates(files: SignedFiles) -> None:
                 code="BUNDLE_TAMPERED",
             )
         try:
-            x509.load_certificate(der)
+            anchors.append(x509.load_certificate(der))
         except InputError as error:
             raise BundleError(
                 "a certificate authority that cannot be read", code="BUNDLE_TAMPERED"
             ) from error
+    return anchors
 
 
 def _target(files: SignedFiles, path: str) -> bytes:
@@ -234,9 +239,17 @@ def _types(files: SignedFiles) -> Mapping[str, bytes]:
 class _Compiler:
     """One jurisdiction's list and statements, looked at from each side once."""
 
-    def __init__(self, root: RootInfo, listed: TrustList, texts: Sequence[str]) -> None:
+    def __init__(
+        self,
+        root: RootInfo,
+        listed: TrustList,
+        texts: Sequence[str],
+        anchors: "Sequence[Certificate]",
+    ) -> None:
         self.root = root
         self.entities = listed.entities
+        self.above = listed.above
+        self.anchors = anchors
         self.authority_keys: dict[str, dict[str, PublicKey]] = {
             root.entity_id: dict(root.statement_keys)
         }
@@ -277,7 +290,19 @@ class _Compiler:
             compromised_at=at,
             survivors=next((e.survivors_s256 for e in stolen if e.survivors_s256), None),
             outside=not is_inside(entity.entity_id, self.root.namespaces),
+            chains=self._chains(entity, key.kid),
         )
+
+    def _chains(self, entity: Entity, kid: str) -> Mapping[str, Sequence[int]] | None:
+        """The chains that this key's certificates make with those above the list's own."""
+        chains = [(der, *self.above) for der in entity.certificates]
+        lives = {
+            x509.chain_digest(chain): x509.lifetime(
+                chain, anchors=self.anchors, iss=entity.entity_id, kid=kid
+            )
+            for chain in chains
+        }
+        return {digest: list(life) for digest, life in lives.items() if life} or None
 
     def _granter(self, grant_text: str) -> str:
         try:

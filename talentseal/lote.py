@@ -97,6 +97,7 @@ class TrustList:
 
     territory       two letters, the country of the scheme
     operator_names  name of the list office by language tag
+    above           DER of the certificates that the list shows above its own key's
     """
 
     territory: str
@@ -105,6 +106,7 @@ class TrustList:
     issued_at: int
     next_update: int
     entities: tuple[Entity, ...]
+    above: tuple[bytes, ...] = ()
 
 
 # --- what a list is built from --------------------------------------------------------------------
@@ -393,7 +395,7 @@ def parse_list(
     Raises InputError `BUNDLE_SIGNATURE`, `TRUST_DATA_EXPIRED`, `MALFORMED` or `TOO_LARGE`.
     """
     jws = parse_jws(text, max_bytes=MAX_LIST_BYTES)
-    signed_by = _check_signature(jws, list_jkt)
+    signed_by, above = _check_signature(jws, list_jkt)
     payload = parse_json(
         jws.payload,
         max_bytes=MAX_LIST_BYTES,
@@ -414,18 +416,19 @@ def parse_list(
             code="TRUST_DATA_EXPIRED",
             hint="Synchronise; a list past that time must not be used.",
         )
-    return listed
+    return replace(listed, above=above)
 
 
 _HEADER = {"alg", "iat", "x5c", "x5t#S256", "cty"}
 
 
-def _check_signature(jws: Jws, list_jkt: frozenset[str]) -> x509.Leaf:
+def _check_signature(jws: Jws, list_jkt: frozenset[str]) -> tuple[x509.Leaf, tuple[bytes, ...]]:
+    """The leaf of the key that sealed the list, and the certificates shown above it."""
     header = jws.header
     if header.keys() != _HEADER or not is_time(header["iat"]) or header["cty"] != "json":
         malformed("the header of a list has alg, iat, x5c, x5t#S256 and cty")
     try:
-        der = x509.parse_x5c(header["x5c"])[0]
+        der, *above = x509.parse_x5c(header["x5c"])
         leaf = x509.read_leaf(x509.load_certificate(der))
     except InputError as error:
         raise InputError(error.message, code="BUNDLE_SIGNATURE") from error
@@ -435,7 +438,7 @@ def _check_signature(jws: Jws, list_jkt: frozenset[str]) -> x509.Leaf:
         _unsigned("the root does not name the key of this list")
     if not is_sealed_by(jws, leaf.public):
         _unsigned("the signature of the list does not hold")
-    return leaf
+    return leaf, tuple(above)
 
 
 def _unsigned(message: str) -> NoReturn:

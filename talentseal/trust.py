@@ -13,7 +13,15 @@ from urllib.parse import urlsplit
 from schemas.territory import contains, profession_contains
 from schemas.verdict import BundleState, Check
 from talentseal import x509
-from talentseal.bundle import Bundle, Event, Jurisdiction, ListedKey, RecognitionRight, Right
+from talentseal.bundle import (
+    Bundle,
+    Event,
+    IssuerKey,
+    Jurisdiction,
+    ListedKey,
+    RecognitionRight,
+    Right,
+)
 from talentseal.encoding import CLOCK_SKEW_SECONDS, MAX_TIME
 from talentseal.endings import effect_at
 from talentseal.errors import InputError
@@ -149,20 +157,24 @@ def certificate(sealed: Sealed, key: ListedKey, bundle: Bundle) -> tuple[bool, C
     memo = (sealed.header_text, entry.jurisdiction, sealed.iat)
     code = bundle.chains.get(memo)
     if code is None:
-        code = _check_chain(sealed, entry.kid, bundle.jurisdictions[entry.jurisdiction]) or ""
+        code = _check_chain(sealed, entry, bundle.jurisdictions[entry.jurisdiction]) or ""
         bundle.chains.put(memo, code)
     if code:
         return False, (finding("certificate", code),)
     return True, _PASSED["certificate"]
 
 
-def _check_chain(sealed: Sealed, kid: str, held: Jurisdiction) -> str | None:
+def _check_chain(sealed: Sealed, entry: IssuerKey, held: Jurisdiction) -> str | None:
+    """The chain itself, unless these very bytes were checked for this key when they came in."""
     try:
         chain = x509.parse_x5c(sealed.x5c)
     except InputError as error:
         return error.code
+    life = (entry.chains or {}).get(x509.chain_digest(chain))
+    if life is not None and life[0] <= sealed.iat <= life[1] and entry.iss == sealed.iss:
+        return None
     anchors = x509.load_anchors(held.ca)
-    return x509.check_chain(chain, anchors=anchors, at=sealed.iat, iss=sealed.iss, kid=kid)
+    return x509.check_chain(chain, anchors=anchors, at=sealed.iat, iss=sealed.iss, kid=entry.kid)
 
 
 # --- 5 key_time -----------------------------------------------------------------------------------

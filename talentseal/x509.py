@@ -10,11 +10,12 @@ Standards: RFC 5280 (paths by `cryptography`), `x5c` of RFC 7515 §4.1.6, leaf a
 HAIP 1.0.
 """
 
+import hashlib
 from collections.abc import Sequence
 from datetime import UTC
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from talentseal.encoding import b64_decode, b64_encode, from_seconds, to_seconds
+from talentseal.encoding import b64_decode, b64_encode, b64url_encode, from_seconds, to_seconds
 from talentseal.errors import InputError, UsageError
 from talentseal.keys import EcOrEdPublic, PublicKey, SoftwareSigner
 
@@ -212,6 +213,34 @@ def check_chain(
     if leaf.public is None or leaf.public.kid != kid:
         return "CERT_KEY_MISMATCH"
     return None
+
+
+def lifetime(
+    chain: Sequence[bytes], *, anchors: "Sequence[x509.Certificate]", iss: str, kid: str
+) -> tuple[int, int] | None:
+    """From when until when (NumericDates, the last included) `check_chain` finds nothing wrong.
+
+    Between the latest beginning and the earliest end of all certificates, anchors included, no
+    answer about any of them changes, so one check speaks for all that time. None where it finds
+    something, and where no such time exists: nothing is then known, and a chain is checked anew.
+    """
+    try:
+        certificates = [*map(load_certificate, chain), *anchors]
+        begins = max(to_seconds(one.not_valid_before_utc) for one in certificates)
+        ends = min(to_seconds(one.not_valid_after_utc) for one in certificates)
+    except InputError:
+        return None
+    except _unreadable():
+        return None
+    if begins > ends or check_chain(chain, anchors=anchors, at=begins, iss=iss, kid=kid):
+        return None
+    return begins, ends
+
+
+def chain_digest(chain: Sequence[bytes]) -> str:
+    """The name of a chain (DER, leaf first): SHA-256 over those of its certificates, base64url."""
+    parts = b"".join(hashlib.sha256(der).digest() for der in chain)
+    return b64url_encode(hashlib.sha256(parts).digest())
 
 
 def leaf_under(chain: Sequence[bytes], *, anchors: "Sequence[x509.Certificate]", at: int) -> Leaf:

@@ -341,6 +341,25 @@ def test_a_chain_cannot_be_anything_but_the_path_to_the_authority(
     assert said(calm.check(shown, bundle=city_bundle)) == ("refuse", [code])
 
 
+def test_a_chain_found_good_on_entry_lends_nothing_to_other_times_keys_or_names(
+    calm: World, city_bundle: Bundle
+) -> None:
+    bureau, station = calm.city.bodies["bureau"], calm.city.bodies["station"]
+    sealed = calm.city.issue()
+    entry = city_bundle.find_keys(bureau.signer.public.kid)[0].entry
+    digest = x509.chain_digest([x509.der_of(one) for one in bureau.chain])
+    assert entry.chains is not None
+    assert entry.chains.keys() == {digest}
+    assert said(calm.check(sealed, bundle=city_bundle)) == ("accept", [])
+    begins, _ = entry.chains[digest]
+    early = calm.city.issue(at=begins - HOUR)
+    assert said(calm.check(early, bundle=city_bundle)) == ("refuse", ["CERT_PATH_INVALID"])
+    for one, other in ((bureau, station), (station, bureau)):
+        entry = city_bundle.find_keys(one.signer.public.kid)[0].entry
+        foreign = x509.chain_digest([x509.der_of(cert) for cert in other.chain])
+        assert foreign not in (entry.chains or {})
+
+
 def test_a_seal_that_an_authority_made_outside_its_name_space_has_no_path(world: World) -> None:
     # The city itself lists a body of another name space, and widens its root to allow it; the
     # certificate authority was never made for those names.

@@ -470,3 +470,46 @@ def test_the_host_of_an_entity_id_is_without_port_and_path() -> None:
     assert x509.host_of("https://a.example") == "a.example"
     assert x509.host_of("ftp://a.example") == ""
     assert x509.host_of("a.example") == ""
+
+
+# --- the time in which nothing changes ------------------------------------------------------------
+
+
+def lifetime(chain: Sequence[certificates.Certificate], **changes: Any) -> tuple[int, int] | None:
+    claims: dict[str, Any] = {
+        "anchors": [world().root], "iss": ISS, "kid": ISSUER.public.kid, **changes
+    }  # fmt: skip
+    return x509.lifetime([x509.der_of(one) for one in chain], **claims)
+
+
+def test_the_life_of_a_chain_is_the_time_in_which_it_is_found_good() -> None:
+    root = a_root(not_before=NOW - HOUR, not_after=NOW + 3 * YEAR)
+    sub = a_sub(root, not_before=NOW + HOUR)
+    chain = [a_leaf(sub), sub]
+    assert lifetime(chain, anchors=[root]) == (NOW + HOUR, NOW + 3 * YEAR)
+    for at in (NOW + HOUR, NOW + YEAR, NOW + 3 * YEAR):
+        assert check(chain, [root], at=at) is None
+    for at in (NOW + HOUR - 1, NOW + 3 * YEAR + 1):
+        assert check(chain, [root], at=at) == "CERT_PATH_INVALID"
+
+
+def test_a_chain_in_which_something_is_wrong_has_no_life() -> None:
+    root, sub, leaf = world()
+    assert lifetime([leaf, sub]) is not None
+    assert lifetime([leaf, sub], iss="https://station.sz.example") is None
+    assert lifetime([leaf, sub], kid=OTHER.public.kid) is None
+    assert lifetime([leaf, sub], anchors=[]) is None
+    assert lifetime([leaf, sub], anchors=[a_root(OTHER)]) is None
+    for chain in ([leaf], [sub, leaf], [leaf, sub, root], []):
+        assert lifetime(chain) is None
+    assert x509.lifetime([b"no certificate"], anchors=[root], iss=ISS, kid="") is None
+
+
+def test_certificates_that_never_live_together_have_no_life() -> None:
+    late = a_sub(world().root, not_before=NOW + 7 * YEAR)
+    assert lifetime([a_leaf(late), late]) is None
+
+
+def test_the_name_of_a_chain_tells_its_certificates_and_their_order() -> None:
+    chains = [[], [b"ab"], [b"a", b"b"], [b"b", b"a"], [b"", b"ab"]]
+    assert len({x509.chain_digest(chain) for chain in chains}) == len(chains)
