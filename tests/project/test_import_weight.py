@@ -13,6 +13,8 @@ from verifier_desk import CITY, VerifierDesk, dev_world
 from talentseal import qr
 from talentseal.encoding import b64url_encode
 
+DESK, WALLET = "verifier.__main__", "wallet_cli.__main__"
+
 # What costs a good part of a second, or has no business in an offline check (docs/decisions/0001).
 NEVER = frozenset(
     {
@@ -82,12 +84,12 @@ def run(module: str, *arguments: str, home: Path, stdin: str = "") -> tuple[int,
 @pytest.mark.parametrize(
     ("module", "arguments"),
     [
-        ("verifier.cli", ["--help"]),
-        ("verifier.cli", ["check", "--help"]),
-        ("verifier.cli", ["check", "-"]),
-        ("wallet_cli.main", ["--help"]),
-        ("wallet_cli.main", ["list"]),
-        ("wallet_cli.main", ["show", "3f9a2c1d"]),
+        (DESK, ["--help"]),
+        (DESK, ["check", "--help"]),
+        (DESK, ["check", "-"]),
+        (WALLET, ["--help"]),
+        (WALLET, ["list"]),
+        (WALLET, ["show", "3f9a2c1d"]),
     ],
     ids=lambda value: value if isinstance(value, str) else " ".join(value),
 )
@@ -120,7 +122,7 @@ def test_a_check_against_the_stored_set_loads_nothing_heavy(desk: VerifierDesk) 
     desk.ready()
     for text in (desk.world.city.issue().text, b64url_encode(desk.world.city.issue().code)):
         shown = desk.file("a.txt", text)
-        code, loaded = run("verifier.cli", "check", *FOR_WORK, shown, home=desk.folder / "home")
+        code, loaded = run(DESK, "check", *FOR_WORK, shown, home=desk.folder / "home")
         assert code == 0
         assert not loaded & (NEVER | PICTURES | SLOW | CHAINS | COMPILERS)
         assert {"cryptography", "talentseal.verify"} <= loaded
@@ -130,7 +132,7 @@ def test_a_picture_adds_its_two_readers_and_no_more(desk: VerifierDesk) -> None:
     desk.ready()
     symbol = qr.encode(b64url_encode(desk.world.city.issue().code), level="M")
     shown = desk.file("a.png", qr.to_png(symbol))
-    code, loaded = run("verifier.cli", "check", *FOR_WORK, shown, home=desk.folder / "home")
+    code, loaded = run(DESK, "check", *FOR_WORK, shown, home=desk.folder / "home")
     assert code == 0
     assert loaded & (NEVER | PICTURES) == {"PIL", "zxingcpp"}
 
@@ -138,6 +140,6 @@ def test_a_picture_adds_its_two_readers_and_no_more(desk: VerifierDesk) -> None:
 def test_an_unseen_bundle_adds_the_update_client_and_no_more(desk: VerifierDesk) -> None:
     arguments = ("check", *FOR_WORK, "--bundle", desk.publish())
     shown = desk.file("a.txt", desk.world.city.issue().text)
-    code, loaded = run("verifier.cli", *arguments, shown, home=desk.folder / "home")
+    code, loaded = run(DESK, *arguments, shown, home=desk.folder / "home")
     assert code == 0
     assert loaded & (NEVER | PICTURES) == UPDATE_CLIENT
