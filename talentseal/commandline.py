@@ -92,7 +92,7 @@ def key_passphrase(role: str) -> bytes:
 
     Raises UsageError where none of these exists, UnavailableError for a file others can read.
     """
-    from talentseal.keystore import read_passphrase
+    from talentseal.passphrase import read_passphrase
 
     named = setting(PASSPHRASE_FILE)
     path = Path(named).expanduser() if named else dev_passphrase_file(role)
@@ -203,7 +203,7 @@ def main_door(app: "typer.Typer", argv: Sequence[str] | None = None, *, name: st
     argv  None in a program of its own, whose process ends here
     """
     arguments = list(sys.argv[1:] if argv is None else argv)
-    _forbid_core_dumps()
+    forbid_core_dumps()
     code = run(app, arguments, name=name)
     _silence_broken_pipe()
     if argv is None:
@@ -310,7 +310,7 @@ def _tell_other(error: Exception, *, as_json: bool) -> int:
     return _tell(fault, as_json=as_json)
 
 
-def _forbid_core_dumps() -> None:
+def forbid_core_dumps() -> None:
     """Keys are in memory: a crash must not write them to a disk."""
     try:
         import resource

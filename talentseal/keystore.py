@@ -15,7 +15,6 @@ Standards: scrypt RFC 7914, AES-GCM NIST SP 800-38D, PKCS#8 RFC 5958.
 import hashlib
 import os
 import re
-import unicodedata
 from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
 from pathlib import Path
@@ -24,7 +23,6 @@ from typing import Any, NamedTuple, NoReturn
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
-from cryptography.hazmat.primitives.kdf.scrypt import Scrypt
 
 from talentseal.encoding import (
     b64url_decode,
@@ -44,25 +42,18 @@ from talentseal.files import (
     write_private,
 )
 from talentseal.keys import Signer, SoftwareSigner, new_signer
+from talentseal.passphrase import MAX_PASSPHRASE_BYTES, SCRYPT_N, SCRYPT_R, derive_key
 from talentseal.pkcs11 import DeviceSettings, open_device_signer
 from talentseal.pkcs11_uri import is_device_uri
 
 Random = Callable[[int], bytes]
+Stretch = Callable[[bytes, Mapping[str, Any]], bytes]
 
 KEYSTORE_FILE = "keystore.json"
 _SUFFIX = ".key"
 _VERSION = 1
 _KID = re.compile(r"[A-Za-z0-9_-]{43}")
 _MAX_FILE_BYTES = 4096  # a sealed key takes about 500
-MAX_PASSPHRASE_BYTES = 1024
-
-# scrypt: 2^15 blocks of 1 KiB are 32 MiB and about a tenth of a second.
-SCRYPT_N = 2**15
-_SCRYPT_N_ALLOWED = (2**14, 2**15, 2**16, 2**17)  # a hostile file may burn 128 MiB, no more
-_SCRYPT_P_ALLOWED = range(1, 5)
-_SCRYPT_R = 8
-_SALT_BYTES = range(16, 65)
-KEY_BYTES = 32
 _NONCE_BYTES = 12
 _TAG_BYTES = 16
 
@@ -91,35 +82,26 @@ def open_box(box: bytes, key: bytes, aad: bytes) -> bytes:
 # --- a lock: how a passphrase becomes a key -------------------------------------------------------
 
 
-def derive_key(passphrase: bytes, params: Mapping[str, Any]) -> bytes:
-    """32 bytes from a passphrase by the scrypt parameters `{name, n, r, p, salt}`.
-
-    Raises InputError `MALFORMED` for parameters that are too weak or would burn memory.
-    """
-    n, p, salt = params.get("n"), params.get("p"), _bytes(params.get("salt"))
-    costs = n in _SCRYPT_N_ALLOWED and params.get("r") == _SCRYPT_R and p in _SCRYPT_P_ALLOWED
-    if params.get("name") != "scrypt" or not costs or len(salt) not in _SALT_BYTES:
-        raise InputError("a key derivation that is not allowed", code="MALFORMED")
-    kdf = Scrypt(salt=salt, length=KEY_BYTES, n=int(n or 0), r=_SCRYPT_R, p=int(p or 0))
-    return kdf.derive(passphrase)
-
-
 def make_lock(
     passphrase: bytes, label: Mapping[str, Any], *, n: int = SCRYPT_N, random: Random = os.urandom
 ) -> tuple[dict[str, Any], bytes]:
     """A document that lets `open_lock` find the returned key again, and vouches for `label`."""
     if not 0 < len(passphrase) <= MAX_PASSPHRASE_BYTES:
         raise UsageError(f"a passphrase has 1 to {MAX_PASSPHRASE_BYTES} bytes")
-    kdf = {"name": "scrypt", "n": n, "r": _SCRYPT_R, "p": 1, "salt": b64url_encode(random(16))}
+    kdf = {"name": "scrypt", "n": n, "r": SCRYPT_R, "p": 1, "salt": b64url_encode(random(16))}
     head = {"version": _VERSION, **label, "kdf": kdf}
     key = derive_key(passphrase, kdf)
     lock = {**head, "check": b64url_encode(seal_box(b"", key, canonical_json(head), random=random))}
     return {**lock, "digest": _digest(lock)}, key
 
 
-def open_lock(lock: Mapping[str, Any], passphrase: bytes) -> bytes:
+def open_lock(
+    lock: Mapping[str, Any], passphrase: bytes, *, stretch: Stretch = derive_key
+) -> bytes:
     """The key of a lock. Raises InputError `MALFORMED` for a damaged lock, and
     UnavailableError for a wrong passphrase.
+
+    stretch  `derive_key`, or one that may have begun earlier
     """
     body = {name: value for name, value in lock.items() if name != "digest"}
     # Guards against accidents only: whoever alters the lock on purpose meets the check below.
@@ -128,7 +110,7 @@ def open_lock(lock: Mapping[str, Any], passphrase: bytes) -> bytes:
     if body.get("version") != _VERSION:
         raise UnavailableError("the lock was made by another version of this program")
     check = _bytes(body.pop("check", None))
-    key = derive_key(passphrase, body["kdf"])
+    key = stretch(passphrase, body["kdf"])
     try:
         open_box(check, key, canonical_json(body))
     except InputError as error:
@@ -296,7 +278,7 @@ def _damaged(path: Path, error: InputError) -> NoReturn:
     ) from error
 
 
-# --- URIs and passphrases -------------------------------------------------------------------------
+# --- URIs -----------------------------------------------------------------------------------------
 
 _HINT = "Use file:<keystore>/<kid>.key, or 'pkcs11:token=...;object=...'."
 _NO_DEVICES = DeviceSettings()
@@ -345,35 +327,3 @@ def _key_place(uri: str) -> tuple[Path, str]:
     if scheme != "file" or path.suffix != _SUFFIX or not _KID.fullmatch(path.stem):
         raise UsageError("not the URI of a key", hint=_HINT)
     return path.parent, path.stem
-
-
-def read_passphrase(file: Path | None, prompt: Callable[[], str] | None) -> bytes:
-    """The passphrase in `file`, one line that nobody else may read, or the answer to `prompt`.
-
-    Normalised to NFC, so that the same letters open the same lock from every keyboard.
-    Raises UsageError or UnavailableError.
-    """
-    if file is not None:
-        text = _decode_line(read_private(file, MAX_PASSPHRASE_BYTES + 2), file)
-    elif prompt is not None:
-        text = prompt()
-    else:
-        raise UsageError(
-            "no passphrase is set and there is nobody to ask",
-            hint="Name a file that holds it, readable by its owner only.",
-        )
-    passphrase = unicodedata.normalize("NFC", text).encode("utf-8", "surrogatepass")
-    if not 0 < len(passphrase) <= MAX_PASSPHRASE_BYTES:
-        raise UsageError(f"a passphrase has 1 to {MAX_PASSPHRASE_BYTES} bytes")
-    return passphrase
-
-
-def _decode_line(data: bytes, file: Path) -> str:
-    line = data.removesuffix(b"\n").removesuffix(b"\r")
-    try:
-        text = line.decode()
-    except UnicodeDecodeError as error:
-        raise UsageError(f"the passphrase in {file} is not UTF-8 text") from error
-    if "\n" in text:
-        raise UsageError(f"{file} holds more than one line")
-    return text

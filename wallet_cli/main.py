@@ -42,10 +42,11 @@ def main(argv: Sequence[str] | None = None) -> NoReturn:
 
 
 def _open() -> "Vault":
+    from wallet_cli.ahead import stretch
     from wallet_cli.places import vault_file, vault_passphrase
     from wallet_cli.vault import open_vault
 
-    return open_vault(vault_file(), vault_passphrase())
+    return open_vault(vault_file(), vault_passphrase(), stretch=stretch)
 
 
 # --- set-up ---------------------------------------------------------------------------------------

@@ -8,7 +8,6 @@ import os
 import sys
 from pathlib import Path
 
-from schemas.messages import resolve_language
 from talentseal.commandline import role_home, setting
 from talentseal.errors import RefusedError, UsageError
 
@@ -44,6 +43,8 @@ def verifier_host() -> str:
 
 def language() -> str:
     """The person's language, as the system names it."""
+    from schemas.messages import resolve_language
+
     named = (os.environ.get(name) for name in ("LC_ALL", "LC_MESSAGES", "LANG"))
     return resolve_language(next(filter(None, named), "en"))
 
@@ -61,7 +62,7 @@ def vault_passphrase(*, new: bool = False, file: Path | None = None) -> bytes:
 
     Raises UsageError where there is neither, UnavailableError for a file that others can read.
     """
-    from talentseal.keystore import read_passphrase
+    from talentseal.passphrase import read_passphrase
 
     named = setting(PASSPHRASE_FILE)
     path = file or (Path(named).expanduser() if named else None)

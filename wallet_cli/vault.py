@@ -37,7 +37,8 @@ from talentseal.files import (
     write_private,
 )
 from talentseal.keys import PublicKey, SoftwareSigner, new_signer
-from talentseal.keystore import SCRYPT_N, make_lock, open_box, open_lock, pkcs8_of, seal_box
+from talentseal.keystore import Stretch, make_lock, open_box, open_lock, pkcs8_of, seal_box
+from talentseal.passphrase import SCRYPT_N, derive_key
 
 SDJWT, CODE = "dc+sd-jwt", "talentseal_cwt"
 MAX_VAULT_BYTES = 64 * 1024 * 1024
@@ -233,13 +234,16 @@ def create(path: Path, passphrase: bytes, *, n: int = SCRYPT_N) -> Vault:
     return _create(path, Content(), passphrase, n)
 
 
-def open_vault(path: Path, passphrase: bytes) -> Vault:
-    """Open a vault. Raises UnavailableError: absent, open to others, damaged, wrong passphrase."""
+def open_vault(path: Path, passphrase: bytes, *, stretch: Stretch = derive_key) -> Vault:
+    """Open a vault. Raises UnavailableError: absent, open to others, damaged, wrong passphrase.
+
+    stretch  `derive_key`, or one that may have begun earlier
+    """
     if not path.parent.exists():
         raise UnavailableError(f"there is no wallet in {path.parent}", hint="Run `wallet init`.")
     check_private_folder(path.parent)
     lock, box = _read(path, read_private(path, MAX_VAULT_BYTES))
-    key = _open_lock(path, lock, passphrase)
+    key = _open_lock(path, lock, passphrase, stretch)
     _open_content(path, lock, box, key)
     return Vault(path, lock, key)
 
@@ -292,9 +296,11 @@ def _read(path: Path, data: bytes) -> tuple[dict[str, Any], bytes]:
         _damaged(path, error)
 
 
-def _open_lock(path: Path, lock: Mapping[str, Any], passphrase: bytes) -> bytes:
+def _open_lock(
+    path: Path, lock: Mapping[str, Any], passphrase: bytes, stretch: Stretch = derive_key
+) -> bytes:
     try:
-        return open_lock(lock, passphrase)
+        return open_lock(lock, passphrase, stretch=stretch)
     except InputError as error:
         _damaged(path, error)
 

@@ -17,7 +17,7 @@ from talentseal.encoding import b64url_encode
 from talentseal.errors import Exit
 from talentseal.files import make_private_folder
 from talentseal.keys import PublicKey
-from talentseal.keystore import read_passphrase
+from talentseal.passphrase import read_passphrase
 from wallet_cli.vault import create
 
 TITLE = type_of("professional-title/1").vct

@@ -24,17 +24,15 @@ from talentseal.files import write_atomic
 from talentseal.keys import signer_from_secret
 from talentseal.keystore import (
     KEYSTORE_FILE,
-    MAX_PASSPHRASE_BYTES,
     Keystore,
-    derive_key,
     make_lock,
     open_box,
     open_lock,
     open_signer,
     open_signers,
-    read_passphrase,
     seal_box,
 )
+from talentseal.passphrase import MAX_PASSPHRASE_BYTES, derive_key, read_passphrase
 
 NOW = datetime(2026, 11, 21, 9, 0, tzinfo=UTC)
 WORDS = b"correct horse of a fictional person"

@@ -8,7 +8,7 @@ from wallet_people import Holder, Person, arrive, live_in, seal_for
 
 from talentseal.errors import Exit
 from talentseal.files import make_private_folder
-from talentseal.keystore import read_passphrase
+from talentseal.passphrase import read_passphrase
 from wallet_cli.vault import create
 
 
