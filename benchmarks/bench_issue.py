@@ -140,40 +140,45 @@ def _storing(made: Bureau) -> float:
     service = importlib.import_module("issuer.bulk.service")
     repository = importlib.import_module("issuer.bulk.repository")
     database = importlib.import_module("issuer.database")
-    take_in = importlib.import_module("issuer.issuance.repository").take_in
     office, times = _office(), []
     for _ in range(4):
         job = _begun(made, office, repository, database)
         sealer, moment = service.sealer_of(office, job), _now()
-        with database.transaction(office.engine) as db:
-            places = take_in(db, office.bundle, ROWS)
-        rows = [
-            sealer.seal(row, place, now=moment, look=False)
-            for row, place in zip(job.rows, places, strict=True)
-        ]
-        numbered = [(f"{job.id[:10]}{at:06}", row) for at, row in enumerate(rows)]
+        given = _given(office, job)
+        sealed = sealer.seal(job.rows, given, 1, now=moment).rows
         start = time.process_time()
         with database.transaction(office.engine) as db:
             repository.advance(db, job, 0, "0" * 64, at=0)
-            repository.add_all(db, TYPE, numbered, at=0)
+            repository.add_all(db, TYPE, sealed, at=0)
         times.append((time.process_time() - start) / ROWS * 1e6)
     return min(times)
+
+
+def _given(office: Any, job: Any) -> list[Any]:
+    """Numbers and status indices for all rows of a job."""
+    given = importlib.import_module("issuer.bulk.models").Given
+    database = importlib.import_module("issuer.database")
+    take_in = importlib.import_module("issuer.issuance.repository").take_in
+    with database.transaction(office.engine) as db:
+        places = take_in(db, office.bundle, len(job.rows))
+    return [given(f"{job.id[:10]}{at:06}", place) for at, place in enumerate(places)]
 
 
 def _scaling(made: Bureau, *, quick: bool) -> tuple[float, float]:
     """How many times faster two processes are, and their seconds for a million, check included."""
     service = importlib.import_module("issuer.bulk.service")
     rows = QUICK_SCALE_ROWS if quick else SCALE_ROWS
+    blocks = QUICK_SCALE_BLOCKS if quick else SCALE_BLOCKS
+    jobs = iter([made.job(rows) for _ in range(2 * (blocks + 1))])
+    _more_indices(made, rows * 2 * (blocks + 1))
 
     def act(workers: int) -> Callable[[], object]:
         def run_all() -> None:
-            task = service.Run(_office(), made.job(rows), made.home / "out", _now, lambda _: None)
+            task = service.Run(_office(), next(jobs), made.home / "out", _now, lambda _: None)
             service.run(task, resume=False, workers=workers)
 
         return run_all
 
-    blocks = QUICK_SCALE_BLOCKS if quick else SCALE_BLOCKS
-    _more_indices(made, rows * 2 * (blocks + 1))
     found = pair(act(1), act(2), blocks=blocks, calls=1, clock=time.perf_counter)
     return 1 / found.ratio_p10, found.ours_us / 1e6 / rows * 1_000_000
 
@@ -276,8 +281,8 @@ def _judged(made: Bureau) -> int:
         good=good.rows[0],
         bad={name: json.dumps(row, separators=(",", ":")).encode() for name, row in bad.items()},
     )
-    place = (f"{sealer.uri}", 1)
-    text = sealer.seal(good.rows[0], place, now=_now(), look=False).credential
+    line = sealer.seal(good.rows, _given(_office(), good), 1, now=_now()).lines
+    text = json.loads(line)["credentials"][0]["credential"]
     assert text.count("~") - 1 == DISCLOSED, text.count("~")
     return refused
 

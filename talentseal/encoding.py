@@ -57,7 +57,6 @@ def too_large(message: str) -> NoReturn:
 
 # base64url onto the standard alphabet; the standard's own marks become bytes no decoder takes.
 _FROM_URL = bytes.maketrans(b"-_+/=", b"+/\x00\x00\x00")
-_TO_URL = bytes.maketrans(b"+/", b"-_")
 _PADDING = (b"", b"", b"==", b"=")
 # The last character, by the length modulo four, may use only the bits that a whole byte needs
 # (RFC 4648 §3.5); no whole number of bytes leaves one character over.
@@ -70,7 +69,8 @@ _LAST_BY_TAIL: Sequence[frozenset[int]] = (
 
 
 def b64url_encode(data: bytes) -> str:
-    return binascii.b2a_base64(data, newline=False).translate(_TO_URL).rstrip(b"=").decode()
+    standard = binascii.b2a_base64(data, newline=False).rstrip(b"=")
+    return standard.replace(b"+", b"-").replace(b"/", b"_").decode()  # rare: quicker than a table
 
 
 def b64url_decode(text: str | bytes) -> bytes:
@@ -373,6 +373,13 @@ def _parse_json_slowly(data: bytes) -> Any:
 def dump_json(value: Any) -> bytes:
     """Compact UTF-8 JSON in the order given."""
     return orjson.dumps(value)
+
+
+def reread_json(data: bytes) -> Any:
+    """What `dump_json` wrote in this very run, read again. Never for bytes that were anywhere else:
+    nothing is checked here.
+    """
+    return orjson.loads(data)
 
 
 def canonical_json(value: Any) -> bytes:

@@ -41,12 +41,7 @@ class Jws(NamedTuple):
 def sign_jws(payload: bytes, header: Mapping[str, Any], signer: Signer) -> str:
     """Seal `payload`; `alg` comes from the key, the other header members from the caller."""
     protected = dump_json({"alg": signer.public.alg, **header})
-    return sign_encoded(b64url_encode(protected), payload, signer)
-
-
-def sign_encoded(header: str, payload: bytes, signer: Signer) -> str:
-    """The same under a protected header that is encoded already, and names the key's `alg`."""
-    signing_input = f"{header}.{b64url_encode(payload)}"
+    signing_input = f"{b64url_encode(protected)}.{b64url_encode(payload)}"
     return f"{signing_input}.{b64url_encode(signer.sign(signing_input.encode()))}"
 
 

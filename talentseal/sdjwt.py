@@ -24,13 +24,14 @@ from talentseal.encoding import (
     too_large,
 )
 from talentseal.errors import InputError, UsageError
-from talentseal.jose import Jws, parse_jws, sign_encoded, sign_jws
-from talentseal.keys import Signer
-from talentseal.type_metadata import ENVELOPE, CredentialType
+from talentseal.jose import Jws, parse_jws, sign_jws
+from talentseal.keys import PublicKey, Signer
+from talentseal.type_metadata import ENVELOPE, CredentialType, Path
 
 TYP = "dc+sd-jwt"
 TYP_KEY_BINDING = "kb+jwt"
 SALT_BYTES = 16
+DIGEST_BYTES = 32
 DIGEST_CHARS = 43  # SHA-256 in base64url
 Randomness = Callable[[int], bytes]
 
@@ -284,6 +285,36 @@ class Envelope(NamedTuple):
     status_index: int
 
 
+class Content(NamedTuple):
+    """All that makes one credential, but its signature and chance.
+
+    claims  validated, in the shape of the type (`schemas.credentials`)
+    public  the key that is to check the signature
+    x5c     leaf first, anchor left out, standard base64 (RFC 7515 §4.1.6)
+    """
+
+    claims: Mapping[str, Any]
+    envelope: Envelope
+    holder_jwk: Mapping[str, str]
+    public: PublicKey
+    x5c: Sequence[str]
+
+
+class Unsealed(NamedTuple):
+    """A credential that lacks nothing but its signature.
+
+    signing_input  what is to be signed, ASCII
+    tail           all disclosures, each after a `~`, and the last `~`
+    """
+
+    signing_input: str
+    tail: str
+
+    def sealed(self, signature: bytes) -> str:
+        """The credential with the 64 bytes of `signature`."""
+        return f"{self.signing_input}.{b64url_encode(signature)}{self.tail}"
+
+
 def issue(
     claims: Mapping[str, Any],
     envelope: Envelope,
@@ -296,25 +327,55 @@ def issue(
 ) -> str:
     """Seal a claim set as an SD-JWT VC with all its disclosures; the text ends in `~`.
 
-    claims      validated, in the shape of the type (`schemas.credentials`)
-    x5c         leaf first, anchor left out, standard base64 (RFC 7515 §4.1.6)
-    randomness  bytes from the system generator; salts and decoys are cut from it
+    The arguments are those of `Content` and `prepare`.
     """
-    cutter = _Cutter(kind, randomness)
-    hidden = {name: value for name, value in claims.items() if name in kind.always}
-    payload: dict[str, Any] = {
-        **_envelope_claims(envelope, kind),
-        "cnf": {"jwk": dict(holder_jwk)},
-        **{name: value for name, value in claims.items() if name in kind.never},
-    }
-    if set(claims) - hidden.keys() - payload.keys():
-        raise UsageError("claims that the type does not know", code="CLAIMS_INVALID")
-    if kind.always:
-        payload["_sd"] = cutter.cut_members(hidden, (), slots=len(kind.always))
+    content = Content(claims, envelope, holder_jwk, signer.public, x5c)
+    (made,) = prepare([content], kind, randomness=randomness)
+    return made.sealed(signer.sign(made.signing_input.encode()))
+
+
+def prepare(
+    contents: Sequence[Content], kind: CredentialType, *, randomness: Randomness
+) -> list[Unsealed]:
+    """Credentials of one type, ready to be signed. Many at once cost much less than one by one.
+
+    randomness  bytes from the system generator; salts and decoys are cut from it
+
+    Raises UsageError `CLAIMS_INVALID` for a claim that the type does not know.
+    """
+    cutter = _Cutter(kind)
+    written = [_written(content, kind, cutter) for content in contents]
+    cutter.cut(randomness)
+    return [
+        Unsealed(
+            f"{_header_text(content.public.alg, content.public.kid, tuple(content.x5c))}"
+            f".{b64url_encode(dump_json(payload))}",
+            "~".join(("", *disclosures, "")),
+        )
+        for content, (payload, disclosures) in zip(contents, written, strict=True)
+    ]
+
+
+def _written(
+    content: Content, kind: CredentialType, cutter: "_Cutter"
+) -> tuple[dict[str, Any], list[str]]:
+    """Payload and disclosures, both filled when `cutter` cuts."""
+    payload = _envelope_claims(content.envelope, kind)
+    payload["cnf"] = {"jwk": dict(content.holder_jwk)}
+    always, never = kind.always, kind.never
+    hidden = {}
+    for name, value in content.claims.items():
+        if name in always:
+            hidden[name] = value
+        elif name in never:
+            payload[name] = value
+        else:
+            raise UsageError("claims that the type does not know", code="CLAIMS_INVALID")
+    disclosures: list[str] = []
+    if always:
+        payload["_sd"] = cutter.hide(hidden, (), len(always), disclosures)
         payload["_sd_alg"] = "sha-256"
-    header = _header_text(signer.public.alg, signer.public.kid, tuple(x5c))
-    token = sign_encoded(header, dump_json(payload), signer)
-    return "~".join((token, *cutter.disclosures, ""))
+    return payload, disclosures
 
 
 @lru_cache(maxsize=64)  # an issuer repeats it for ever
@@ -323,70 +384,125 @@ def _header_text(alg: str, kid: str, x5c: tuple[str, ...]) -> str:
 
 
 def _envelope_claims(envelope: Envelope, kind: CredentialType) -> dict[str, Any]:
-    starts_later = envelope.nbf is not None and envelope.nbf > envelope.iat
-    return {
+    told: dict[str, Any] = {
         "iss": envelope.iss,
         "vct": kind.vct,
         "vct#integrity": kind.integrity,
         "iat": envelope.iat,
-        **({"nbf": envelope.nbf} if starts_later else {}),
-        "exp": envelope.exp,
-        "status": {"status_list": {"idx": envelope.status_index, "uri": envelope.status_uri}},
-        "territory": list(envelope.territory),
     }
+    if envelope.nbf is not None and envelope.nbf > envelope.iat:
+        told["nbf"] = envelope.nbf
+    told["exp"] = envelope.exp
+    told["status"] = {"status_list": {"idx": envelope.status_index, "uri": envelope.status_uri}}
+    told["territory"] = list(envelope.territory)
+    return told
 
 
-_Waiting = tuple[int, bytes, list[Any]]  # place among the disclosures, salt, what it discloses
+_Names = frozenset[str | int | None]
+_NOTHING: Mapping[Any, _Names] = {}
 
 
 class _Cutter:
-    """Turns hidden claims into salted disclosures, innermost first.
+    """Turns the hidden claims of credentials into salted disclosures, innermost first.
 
-    What stands at one level is encoded in one go: that is what sealing many is made of.
+    `hide` takes note of what will stand where, `cut` writes it: what lies equally deep is encoded
+    in one go. That is what sealing many is made of.
     """
 
-    def __init__(self, kind: CredentialType, randomness: Randomness) -> None:
-        self.kind = kind
-        self.randomness = randomness
-        self.disclosures: list[str] = []
-        self._outer = {path[:-1] for path in kind.nested}  # claims that hide something inside
+    def __init__(self, kind: CredentialType) -> None:
+        self._outer = _outer(kind.nested)
+        self._levels: list[_Level] = []
 
-    def cut_members(
-        self, members: Mapping[str, Any], path: tuple[str, ...], slots: int
+    def hide(
+        self, members: Mapping[str, Any], path: Path, slots: int, texts: list[str]
     ) -> list[str]:
-        """Digests of all members, padded with decoys and sorted, so that order tells nothing."""
-        waiting = [
-            self._begin([name, self._hide_inside(value, (*path, name))])
-            for name, value in members.items()
-        ]
-        decoys = [self.randomness(32) for _ in range(slots - len(waiting))]
-        return sorted(self._digests_of(waiting, decoys))
+        """A list for the digests of all members, padded with decoys to `slots` and sorted.
 
-    def _hide_inside(self, value: Any, path: tuple[str, ...]) -> Any:
-        if path not in self._outer:
-            return value
-        names = {p[-1] for p in self.kind.nested if p[:-1] == path}
-        if names == {None}:
-            waiting = [self._begin([item]) for item in value]
-            return [{"...": digest} for digest in self._digests_of(waiting, [])]
+        texts  a list for the disclosures: what lies inside one will stand before it
+        """
+        level, outer = self._level(len(path)), self._outer.get(path, _NOTHING)
+        for name, value in members.items():
+            inside = value
+            if name in outer:
+                inside = self._hide_inside(value, (*path, name), outer[name], texts)
+            level.waiting.append(([name, inside], texts))
+        return level.close(len(members), slots - len(members), sorted)
+
+    def _hide_inside(self, value: Any, path: Path, names: _Names, texts: list[str]) -> Any:
+        """A claim with what is hidden inside it; None among the names: each of its elements."""
+        if None in names:
+            level = self._level(len(path))
+            level.waiting.extend([([item], texts) for item in value])
+            return level.close(len(value), 0, _as_elements)
         hidden = {name: member for name, member in value.items() if name in names}
         clear = {name: member for name, member in value.items() if name not in names}
-        return {**clear, "_sd": self.cut_members(hidden, path, slots=len(names))}
+        return {**clear, "_sd": self.hide(hidden, path, len(names), texts)}
 
-    def _begin(self, parts: list[Any]) -> _Waiting:
-        """Keep a place among the disclosures, behind those that lie inside."""
-        self.disclosures.append("")
-        return len(self.disclosures) - 1, self.randomness(SALT_BYTES), parts
+    def _level(self, depth: int) -> "_Level":
+        while len(self._levels) <= depth:
+            self._levels.append(_Level())
+        return self._levels[depth]
 
-    def _digests_of(self, waiting: Sequence[_Waiting], decoys: Sequence[bytes]) -> list[str]:
-        """Write the disclosures; their digests, then the decoys, as texts."""
-        salts = _encode_each([salt for _, salt, _ in waiting], SALT_BYTES)
+    def cut(self, randomness: Randomness) -> None:
+        """Write the disclosures and digests of all that was hidden."""
+        for level in reversed(self._levels):
+            level.cut(randomness)
+
+
+_Form = Callable[[list[str]], list[Any]]
+
+
+class _Level:
+    """What is hidden equally deep.
+
+    waiting  the disclosures: their parts but the salt, and the list for their texts
+    groups   the lists for digests: of how many disclosures, of how many decoys, in which form
+    """
+
+    def __init__(self) -> None:
+        self.waiting: list[tuple[list[Any], list[str]]] = []
+        self.groups: list[tuple[list[Any], int, int, _Form]] = []
+
+    def close(self, count: int, decoys: int, form: _Form) -> list[Any]:
+        """The list in which the last `count` of those waiting will have their digests."""
+        into: list[Any] = []
+        self.groups.append((into, count, decoys, form))
+        return into
+
+    def cut(self, randomness: Randomness) -> None:
+        """The disclosures, then the digests, where they belong."""
         raw = []
-        for salt, (place, _, parts) in zip(salts, waiting, strict=True):
+        salts = _encode_each(_pieces(randomness, len(self.waiting), SALT_BYTES), SALT_BYTES)
+        for salt, (parts, texts) in zip(salts, self.waiting, strict=True):
             text = b64url_encode(dump_json([salt, *parts]))
-            self.disclosures[place] = text
+            texts.append(text)
             raw.append(hashlib.sha256(text.encode()).digest())
-        return _encode_each([*raw, *decoys], 32)
+        chance = _pieces(randomness, sum(group[2] for group in self.groups), DIGEST_BYTES)
+        digests, decoys = _encode_each(raw, DIGEST_BYTES), _encode_each(chance, DIGEST_BYTES)
+        at = after = 0
+        for into, count, padding, form in self.groups:
+            begin, at = at, at + count
+            first, after = after, after + padding
+            into.extend(form(digests[begin:at] + decoys[first:after]))
+
+
+def _pieces(randomness: Randomness, count: int, size: int) -> list[bytes]:
+    chance = randomness(count * size)
+    return [chance[at : at + size] for at in range(0, count * size, size)]
+
+
+def _as_elements(digests: list[str]) -> list[dict[str, str]]:
+    return [{"...": digest} for digest in digests]
+
+
+@lru_cache(maxsize=64)
+def _outer(nested: frozenset[Path]) -> Mapping[Path, Mapping[Any, _Names]]:
+    """Where a claim hides something inside: path above it -> its name -> the names inside."""
+    found: dict[Path, dict[Any, _Names]] = {}
+    for *above, name, inside in nested:
+        names = found.setdefault(tuple(above), {}).setdefault(name, frozenset())
+        found[tuple(above)][name] = names | {inside}
+    return found
 
 
 def _encode_each(values: Sequence[bytes], size: int) -> list[str]:
@@ -395,7 +511,7 @@ def _encode_each(values: Sequence[bytes], size: int) -> list[str]:
     Zero bytes after each fill its last group of three; what they add is cut off again.
     """
     padding = bytes(-size % 3)
-    text = b64url_encode(b"".join([value + padding for value in values]))
+    text = b64url_encode(padding.join((*values, b"")))
     step, length = (size + len(padding)) // 3 * 4, -(-size * 4 // 3)
     return [text[at : at + length] for at in range(0, len(values) * step, step)]
 

@@ -22,16 +22,32 @@ class RowFault(NamedTuple):
     message: str
 
 
-class SealedRow(NamedTuple):
-    """One certificate of a job. `credential`: SD-JWT text, or base64url of a code's bytes."""
+class Given(NamedTuple):
+    """What a row is given before it is sealed: its certificate's number and its status index."""
 
+    number: str
+    place: Place
+
+
+class SealedRow(NamedTuple):
+    """One certificate of a job, for the books. `sha256`: hex, of its bytes."""
+
+    number: str
     form: str
-    credential: str
-    code_text: str
     place: Place
     sha256: str
     kid: str
     expires_at: int
+
+
+class SealedSlice(NamedTuple):
+    """Certificates that were sealed together.
+
+    lines  what is handed out, a line of JSON each
+    """
+
+    lines: bytes
+    rows: Sequence[SealedRow]
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,9 +75,9 @@ class Job:
     def chunks(self) -> int:
         return -(-len(self.rows) // CHUNK_ROWS)
 
-    def chunk(self, number: int) -> Sequence[bytes]:
-        """The rows of one chunk; the first is 0."""
-        return self.rows[number * CHUNK_ROWS : (number + 1) * CHUNK_ROWS]
+    def chunk(self, number: int) -> range:
+        """Where the rows of one chunk stand; the first is 0."""
+        return range(len(self.rows))[number * CHUNK_ROWS : (number + 1) * CHUNK_ROWS]
 
 
 def job_id(data: bytes, terms: Terms) -> str:

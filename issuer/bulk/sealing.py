@@ -1,8 +1,8 @@
-"""One row to one certificate: what a worker process does, again and again.
+"""Rows to certificates: what a worker process does, again and again.
 
 Everything that rows have in common is settled once: the judgement on this issuer's rights is asked
-once for all rows of the same place, profession and term, and chance comes from the system in large
-pieces. What one certificate takes of these is cut off and never used again.
+once for all rows of the same place, profession and term. The work on some rows goes by steps, each
+over all of them, because a signature leaves nothing of the rest in the processor's caches.
 """
 
 import os
@@ -11,40 +11,41 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import cached_property
 from hashlib import sha256
-from typing import Any
+from typing import Any, NamedTuple
 
-from issuer.bulk.models import RowFault, SealedRow, Terms
-from issuer.bulk.rows import open_row
+from issuer.bulk.models import Given, RowFault, SealedRow, SealedSlice, Terms
+from issuer.bulk.rows import open_row, reopen_row
 from issuer.issuance.judging import check_sealed
 from issuer.issuance.models import NamedKey, Order, Place, Plan, Sealed, code_text
-from issuer.issuance.sealing import seal
+from issuer.issuance.sealing import Random, seal
 from issuer.issuance.service import HOUR_SECONDS, planned, settled
 from issuer.office import Office, Standing
 from schemas.credentials import load_table, validate_claims
 from schemas.types import vct_of
 from talentseal.bundle import Bundle
-from talentseal.encoding import b64url_encode, to_seconds
+from talentseal.encoding import b64url_decode, b64url_encode, dump_json, to_seconds
 from talentseal.errors import InputError, TalentsealError, UsageError
 from talentseal.keys import PublicKey, signer_from_secret
+from talentseal.sdjwt import Content, Envelope, prepare
+from talentseal.type_metadata import CredentialType
 
-_PIECE_BYTES = 64 * 1024
-_MAX_PLANS = 10_000
+STEP_ROWS = 25  # what one step handles stays in the processor's caches
 LOOK_EVERY = 64  # of so many certificates one goes through the whole procedure of a verifier
+_MAX_FRAMES = 10_000
 _Scope = tuple[object, ...]
+_Row = Mapping[str, Any]
+_Made = tuple[SealedRow, dict[str, Any]]  # for the books, and what is handed out
 
 
-class Chance:
-    """The system's generator, asked for large pieces; of one process alone."""
+class Frame(NamedTuple):
+    """What rows of one scope and term share: a plan without what is the row's own, and its key."""
 
-    def __init__(self) -> None:
-        self._piece, self._at = b"", 0
-
-    def __call__(self, count: int) -> bytes:
-        if self._at + count > len(self._piece):
-            self._piece, self._at = os.urandom(max(_PIECE_BYTES, count)), 0
-        start = self._at
-        self._at += count
-        return self._piece[start : self._at]
+    kid: str
+    iss: str
+    iat: int
+    nbf: int | None
+    exp: int
+    x5c: Sequence[str]
 
 
 @dataclass
@@ -59,13 +60,10 @@ class Sealer:
     standing: Standing
     terms: Terms
     uri: str
-    chance: Chance = field(default_factory=Chance)
-    _plans: dict[_Scope, tuple[Plan, str]] = field(default_factory=dict)
+    random: Random = os.urandom
+    _frames: dict[_Scope, Frame] = field(default_factory=dict)
     _judged: dict[_Scope, tuple[str, int, int]] = field(default_factory=dict)
-
-    def own(self) -> "Sealer":
-        """The same for another process: chance is never shared."""
-        return replace(self, chance=Chance(), _plans={}, _judged={})
+    _sealed: int = 0
 
     def faults(self, row: bytes, number: int, *, now: datetime) -> list[RowFault]:
         """Everything wrong with a row: its claims, its key, this issuer's rights over it."""
@@ -74,14 +72,14 @@ class Sealer:
             PublicKey.check_jwk(document.get("holder", self._stand_in))
         except InputError as error:
             return [RowFault(number, "/holder", error.code, error.message)]
-        order = self._order(document)
-        found = validate_claims(order.type_id, order.claims, territory=order.territory)
+        places, claims = self._territory(document), document["claims"]
+        found = validate_claims(self.terms.type_id, claims, territory=places)
         if found:
             return [
                 RowFault(number, _pointer(one.pointer), one.error, one.message) for one in found
             ]
         try:
-            self._plan(order, now)
+            self._judge(document, now)
         except TalentsealError as error:
             return [RowFault(number, "", error.code, error.message)]
         return []
@@ -90,24 +88,93 @@ class Sealer:
     def _stand_in(self) -> Mapping[str, str]:
         return signer_from_secret(1).public.jwk
 
-    def seal(self, row: bytes, place: Place, *, now: datetime, look: bool) -> SealedRow:
-        """Seal a row that has no faults. Raises our errors.
+    def _judge(self, row: _Row, now: datetime) -> None:
+        """A code is drafted each time: only then is its size known."""
+        if "holder" in row:
+            self._frame(row, now)
+        else:
+            self._settled(self._order(row), now)
 
-        look  have the certificate go through the whole procedure of a verifier
-        """
-        order = self._order(open_row(row))
-        plan, kid = self._plan(order, now)
-        (form,) = order.forms
-        sealed = seal(plan, {form: place}, self.office.signer(kid), random=self.chance)
-        if look:
+    # --- sealing
+
+    def seal(
+        self, rows: Sequence[bytes], given: Sequence[Given], first: int, *, now: datetime
+    ) -> SealedSlice:
+        """Seal rows that have no faults; `first` is the number of the first. Raises our errors."""
+        made: list[_Made] = []
+        for at in range(0, len(rows), STEP_ROWS):
+            step = [reopen_row(row) for row in rows[at : at + STEP_ROWS]]
+            made += self._seal_step(step, given[at : at + STEP_ROWS], now)
+        self._look(made, now)
+        lines = [
+            dump_json({"row": at, "id": one.number} | told) + b"\n"
+            for at, (one, told) in enumerate(made, first)
+        ]
+        return SealedSlice(b"".join(lines), [one for one, _ in made])
+
+    def _seal_step(
+        self, rows: Sequence[_Row], given: Sequence[Given], now: datetime
+    ) -> list[_Made]:
+        chosen = [at for at, row in enumerate(rows) if "holder" in row]
+        texts = self._wallets([rows[at] for at in chosen], [given[at] for at in chosen], now)
+        if len(texts) == len(rows):
+            return texts
+        done = dict(zip(chosen, texts, strict=True))
+        return [
+            done.get(at) or self._code(row, one, now)
+            for at, (row, one) in enumerate(zip(rows, given, strict=True))
+        ]
+
+    def _wallets(self, rows: Sequence[_Row], given: Sequence[Given], now: datetime) -> list[_Made]:
+        frames = [self._frame(row, now) for row in rows]
+        contents = [
+            self._content(row, frame, one.place)
+            for row, frame, one in zip(rows, frames, given, strict=True)
+        ]
+        made = prepare(contents, self._kind, randomness=self.random)
+        signed = [
+            self.office.signer(frame.kid).sign(one.signing_input.encode())
+            for one, frame in zip(made, frames, strict=True)
+        ]
+        return [
+            _as_text(one.sealed(signature), frame, *told)
+            for one, signature, frame, told in zip(made, signed, frames, given, strict=True)
+        ]
+
+    def _content(self, row: _Row, frame: Frame, place: Place) -> Content:
+        kid, iss, iat, nbf, exp, x5c = frame
+        envelope = Envelope(iss, iat, exp, nbf, self._territory(row), *place)
+        public = self.office.signer(kid).public
+        return Content(row["claims"], envelope, _required(row["holder"]), public, x5c)
+
+    def _code(self, row: _Row, given: Given, now: datetime) -> _Made:
+        order = self._order(row)
+        plan, kid = self._settled(order, now)
+        sealed = seal(plan, {"paper": given.place}, self.office.signer(kid), random=self.random)
+        code = sealed.code or b""
+        digest = sha256(code).hexdigest()
+        credential = {"format": "talentseal_cwt", "credential": b64url_encode(code)}
+        told = {"credentials": [credential], "code": code_text(code, order)}
+        return SealedRow(given.number, "paper", given.place, digest, kid, plan.exp), told
+
+    def _look(self, made: Sequence[_Made], now: datetime) -> None:
+        """Some certificates through the whole procedure: after each other, which is cheaper."""
+        first, self._sealed = -self._sealed % LOOK_EVERY, self._sealed + len(made)
+        for row, told in made[first::LOOK_EVERY]:
+            credential = told["credentials"][0]["credential"]
+            is_code = row.form == "paper"
+            sealed = (
+                Sealed(None, b64url_decode(credential)) if is_code else Sealed(credential, None)
+            )
             check_sealed(sealed, self.bundle, now=now)
-        return _row(sealed, plan, place, kid)
 
-    def _order(self, row: dict[str, Any]) -> Order:
+    # --- what rows share
+
+    def _order(self, row: _Row) -> Order:
         holder, terms = row.get("holder"), self.terms
         return Order(
             terms.type_id,
-            row.get("territory") or terms.territory,
+            self._territory(row),
             row["claims"],
             None if holder is None else NamedKey(_required(holder)),
             paper=holder is None,
@@ -115,57 +182,69 @@ class Sealer:
             host=terms.host,
         )
 
-    def _plan(self, order: Order, now: datetime) -> tuple[Plan, str]:
-        """The plan and its key. A code is drafted each time: only then is its size known."""
-        if order.wallet is None:
-            return self._settled(order, now)
-        dates = self._told(order, self._term_claims)
-        scope = (*self._scope(order), *dates, to_seconds(now) // HOUR_SECONDS)
-        held = self._plans.get(scope)
-        if held is None:
-            held = self._new_plan(order, now)
-            if len(self._plans) < _MAX_PLANS:
-                self._plans[scope] = held
-        plan, kid = held
-        settled_plan = Plan(
-            order, plan.kind, plan.iss, plan.iat, plan.nbf, plan.exp, plan.x5c, plan.one_language
-        )
-        return settled_plan, kid
+    def _territory(self, row: _Row) -> Sequence[str]:
+        return row.get("territory") or self.terms.territory
 
-    def _new_plan(self, order: Order, now: datetime) -> tuple[Plan, str]:
+    def _frame(self, row: _Row, now: datetime) -> Frame:
+        """The frame of a row for a wallet. Raises our errors where a verifier would refuse it."""
+        scope, hour = self._scope(row), to_seconds(now) // HOUR_SECONDS
+        whole = (*scope, *self._told(row, self._term_claims), hour)
+        held = self._frames.get(whole)
+        if held is None:
+            held = self._new_frame(row, scope, now)
+            if len(self._frames) < _MAX_FRAMES:
+                self._frames[whole] = held
+        return held
+
+    def _new_frame(self, row: _Row, scope: _Scope, now: datetime) -> Frame:
         """Judged anew, unless the same rights were judged for a term no shorter and no longer."""
-        chains = dict(self.standing.keys)
+        order, chains = self._order(row), dict(self.standing.keys)
         plan = planned(self.bundle, order, self.standing.iss, self.standing.keys[0][1], now)
-        scope, term = (*self._scope(order), plan.iat), plan.exp - plan.iat
+        scope, term = (*scope, plan.iat), plan.exp - plan.iat
         kid, shortest, longest = self._judged.get(scope, ("", 0, 0))
         if kid and shortest <= term <= longest:
-            return replace(plan, x5c=chains[kid]), kid
+            return _frame_of(replace(plan, x5c=chains[kid]), kid)
         plan, kid = self._settled(order, now)
         self._judged[scope] = (kid, min(term, shortest or term), max(term, longest))
-        return plan, kid
+        return _frame_of(plan, kid)
 
     def _settled(self, order: Order, now: datetime) -> tuple[Plan, str]:
-        return settled(self.bundle, order, self.standing, self.uri, now=now, random=self.chance)
+        return settled(self.bundle, order, self.standing, self.uri, now=now, random=self.random)
 
-    def _scope(self, order: Order) -> _Scope:
+    def _scope(self, row: _Row) -> _Scope:
         """All that the judgement on a row may depend on besides the key and the term."""
-        return (tuple(order.territory), *self._told(order, self._scope_claims))
+        return (tuple(self._territory(row)), *self._told(row, self._scope_claims))
 
-    def _told(self, order: Order, names: Sequence[str]) -> _Scope:
-        values = [order.claims.get(name) for name in names]
+    def _told(self, row: _Row, names: Sequence[str]) -> _Scope:
+        values = [row["claims"].get(name) for name in names]
         return tuple([value if isinstance(value, str) else repr(value) for value in values])
 
     @cached_property
-    def _scope_claims(self) -> Sequence[str]:
+    def _kind(self) -> CredentialType:
         kind = self.bundle.find_type(vct_of(self.terms.type_id))
         if kind is None:
             raise UsageError("the trust data here does not define this type", hint="issuer sync")
-        return (*kind.territory_claims, *([kind.profession_claim] if kind.profession_claim else []))
+        return kind
+
+    @cached_property
+    def _scope_claims(self) -> Sequence[str]:
+        profession = self._kind.profession_claim
+        return (*self._kind.territory_claims, *([profession] if profession else []))
 
     @cached_property
     def _term_claims(self) -> Sequence[str]:
         term = load_table(self.terms.type_id).term
         return [name for name in (term.until, term.counted_from, term.starts) if name]
+
+
+def _frame_of(plan: Plan, kid: str) -> Frame:
+    return Frame(kid, plan.iss, plan.iat, plan.nbf, plan.exp, plan.x5c)
+
+
+def _as_text(text: str, frame: Frame, number: str, place: Place) -> _Made:
+    digest = sha256(text.encode()).hexdigest()
+    row = SealedRow(number, "wallet", place, digest, frame.kid, frame.exp)
+    return row, {"credentials": [{"format": "dc+sd-jwt", "credential": text}]}
 
 
 def _required(jwk: Mapping[str, str]) -> dict[str, str]:
@@ -175,13 +254,3 @@ def _required(jwk: Mapping[str, str]) -> dict[str, str]:
 
 def _pointer(pointer: str) -> str:
     return pointer if pointer.startswith("rule:") else f"/claims{pointer}"
-
-
-def _row(sealed: Sealed, plan: Plan, place: Place, kid: str) -> SealedRow:
-    (form,) = plan.order.forms
-    if sealed.text is not None:
-        digest = sha256(sealed.text.encode()).hexdigest()
-        return SealedRow(form, sealed.text, "", place, digest, kid, plan.exp)
-    code = sealed.code or b""
-    text, digest = code_text(code, plan.order), sha256(code).hexdigest()
-    return SealedRow(form, b64url_encode(code), text, place, digest, kid, plan.exp)

@@ -9,6 +9,7 @@ indices.
 
 import os
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from dataclasses import dataclass
 from datetime import datetime
 from hashlib import sha256
@@ -18,22 +19,21 @@ from sqlalchemy import Connection
 
 from issuer.audit.trail import note
 from issuer.bulk import repository
-from issuer.bulk.models import CHUNK_ROWS, Job, RowFault, SealedRow
+from issuer.bulk.models import CHUNK_ROWS, Given, Job, RowFault, SealedSlice
 from issuer.bulk.sealing import Sealer
-from issuer.bulk.workers import Pending, Work, working
+from issuer.bulk.workers import SLICE_ROWS, Pending, Work, working
 from issuer.database import reading, transaction
 from issuer.issuance.repository import take_in, usable_list
 from issuer.issuance.sealing import Random
-from issuer.issuance.service import check_direct, new_number
+from issuer.issuance.service import check_direct, new_numbers
 from issuer.office import Office
 from issuer.status.blocks import top_up
-from talentseal.encoding import dump_json, to_seconds
+from talentseal.encoding import to_seconds
 from talentseal.errors import UnavailableError, UsageError
 from talentseal.files import read_bounded, write_atomic
 
 MAX_FAULTS = 1000
 MAX_CHUNK_BYTES = 1024 * 1024 * 1024
-_FORMATS = {"wallet": "dc+sd-jwt", "paper": "talentseal_cwt"}
 Clock = Callable[[], datetime]
 Told = Callable[[int], None]
 """Is told how many rows are done."""
@@ -65,18 +65,18 @@ def sealer_of(office: Office, job: Job) -> Sealer:
 
 def check(office: Office, job: Job, *, workers: int, now: datetime, told: Told) -> list[RowFault]:
     """The faults of all rows, at most `MAX_FAULTS`; nothing is kept."""
-    with working(sealer_of(office, job), workers) as work:
+    with working(sealer_of(office, job), job, workers) as work:
         return _faults(work, job, now, told)
 
 
 def _faults(work: Work, job: Job, now: datetime, told: Told) -> list[RowFault]:
     faults: list[RowFault] = []
-    for number in range(job.chunks):
-        first = number * CHUNK_ROWS
-        faults += work.check(job.chunk(number), first + 1, now=now)
-        told(min(first + CHUNK_ROWS, len(job.rows)))
-        if len(faults) >= MAX_FAULTS:
-            break
+    with closing(work.check(now=now)) as found:
+        for number, some in enumerate(found, 1):
+            faults += some
+            told(min(number * SLICE_ROWS, len(job.rows)))
+            if len(faults) >= MAX_FAULTS:
+                break
     return faults[:MAX_FAULTS]
 
 
@@ -88,7 +88,7 @@ def run(task: Run, *, resume: bool, workers: int) -> list[RowFault]:
     """
     done = _done(task, resume=resume)
     _check_room(task, done)
-    with working(sealer_of(task.office, task.job), workers) as work:
+    with working(sealer_of(task.office, task.job), task.job, workers) as work:
         if done is None:
             faults = _faults(work, task.job, task.clock(), lambda _: None)
             if faults:
@@ -141,9 +141,10 @@ def _seal_all(task: Run, work: Work, begin: int) -> None:
 def _ahead(task: Run, work: Work, begin: int) -> Iterator[tuple[int, datetime, Pending]]:
     """The chunks in order, each begun before the one before it is written."""
     waiting: tuple[int, datetime, Pending] | None = None
+    drawn: set[str] = set()
     for number in range(begin, task.job.chunks):
         now = task.clock()
-        started = (number, now, _start(task, work, number, now))
+        started = (number, now, _start(task, work, number, now, drawn))
         if waiting is not None:
             yield waiting
         waiting = started
@@ -151,51 +152,36 @@ def _ahead(task: Run, work: Work, begin: int) -> Iterator[tuple[int, datetime, P
         yield waiting
 
 
-def _start(task: Run, work: Work, number: int, now: datetime) -> Pending:
+def _start(task: Run, work: Work, number: int, now: datetime, drawn: set[str]) -> Pending:
     rows = task.job.chunk(number)
     with transaction(task.office.engine) as db:
         places = take_in(db, task.office.bundle, len(rows))
-    return work.start(rows, places, now=now)
+        numbers = _numbers(task, db, len(rows), drawn)
+    return work.start(rows, list(map(Given, numbers, places)), now=now)
 
 
-def _record(task: Run, number: int, rows: list[SealedRow], now: datetime) -> None:
+def _numbers(task: Run, db: Connection, count: int, drawn: set[str]) -> list[str]:
+    """Numbers that no certificate has, on record or (`drawn`) on its way there in this run."""
+    fresh: set[str] = set()
+    while len(fresh) < count:
+        found = set(new_numbers(task.random, count - len(fresh))) - drawn
+        fresh |= found - repository.taken_numbers(db, found)
+    drawn |= fresh
+    return list(fresh)
+
+
+def _record(task: Run, number: int, slices: list[SealedSlice], now: datetime) -> None:
     """Beside its place, on record, in its place."""
     job, at = task.job, to_seconds(now)
-    with reading(task.office.engine) as db:
-        numbered = list(zip(_numbers(task, db, len(rows)), rows, strict=True))
-    content = _content(numbered, number * CHUNK_ROWS + 1)
+    content = b"".join([part.lines for part in slices])
+    rows = [row for part in slices for row in part.rows]
     digest = sha256(content).hexdigest()
     write_atomic(_part(task, number, digest), content)
     with transaction(task.office.engine) as db:
         repository.advance(db, job, number, digest, at=at)
-        repository.add_all(db, job.terms.type_id, numbered, at=at)
+        repository.add_all(db, job.terms.type_id, rows, at=at)
         note(db, "sealed-in-bulk", at=at, count=len(rows), reason=job.id)
     _part(task, number, digest).replace(_place(task, number))
-
-
-def _numbers(task: Run, db: Connection, count: int) -> list[str]:
-    """Numbers that no certificate has; a draw that meets one again is thrown away."""
-    numbers: dict[str, None] = {}
-    while len(numbers) < count:
-        numbers[new_number(task.random)] = None
-    taken = repository.taken_numbers(db, list(numbers))
-    if taken:
-        return _numbers(task, db, count)
-    return list(numbers)
-
-
-def _content(numbered: list[tuple[str, SealedRow]], first: int) -> bytes:
-    """One line a row: its number in the file, the certificate's number, what its holder gets."""
-    return b"".join(
-        dump_json(_line(at, number, row)) + b"\n"
-        for at, (number, row) in enumerate(numbered, first)
-    )
-
-
-def _line(at: int, number: str, row: SealedRow) -> dict[str, object]:
-    credential = {"format": _FORMATS[row.form], "credential": row.credential}
-    told: dict[str, object] = {"row": at, "id": number, "credentials": [credential]}
-    return told | {"code": row.code_text} if row.code_text else told
 
 
 # --- files ----------------------------------------------------------------------------------------

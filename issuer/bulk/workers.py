@@ -9,50 +9,50 @@ import multiprocessing
 import os
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from datetime import datetime
 from typing import Protocol
 
-from issuer.bulk.models import RowFault, SealedRow
-from issuer.bulk.sealing import LOOK_EVERY, Sealer
-from issuer.issuance.models import Place
+from issuer.bulk.models import Given, Job, RowFault, SealedSlice
+from issuer.bulk.sealing import Sealer
 from talentseal.errors import UnavailableError
 
-SLICE_ROWS = 100
+SLICE_ROWS = 250
 _LOOK_SECONDS = 0.5
-_IN_WORKER: list[Sealer] = []  # what this process seals with
+_IN_WORKER: list["Alone"] = []  # what this process works on
 
 
 class Work(Protocol):
-    """Rows checked or sealed, in their order."""
+    """The rows of a job checked or sealed, in their order."""
 
-    def check(self, rows: Sequence[bytes], first: int, *, now: datetime) -> list[RowFault]:
-        """Every fault of these rows; `first` is the number of the first."""
+    def check(self, *, now: datetime) -> Generator[list[RowFault]]:
+        """The faults of slice after slice."""
         ...
 
-    def start(
-        self, rows: Sequence[bytes], places: Sequence[Place], *, now: datetime
-    ) -> "Pending": ...
+    def start(self, rows: range, given: Sequence[Given], *, now: datetime) -> "Pending":
+        """Seal the rows at these places of the job."""
+        ...
 
 
 class Pending(Protocol):
-    def result(self) -> list[SealedRow]: ...
+    def result(self) -> list[SealedSlice]: ...
 
 
 @contextmanager
-def working(sealer: Sealer, workers: int) -> Iterator[Work]:
+def working(sealer: Sealer, job: Job, workers: int) -> Iterator[Work]:
     """Work done by so many processes; one means this process itself. Raises UnavailableError."""
+    alone = Alone(sealer, job.rows)
     if workers == 1:
-        yield Alone(sealer)
+        yield alone
         return
     context = multiprocessing.get_context("fork")
-    arguments = (sealer, os.getpid())
+    arguments = (alone, os.getpid())
     try:
         with ProcessPoolExecutor(workers, context, _begin, arguments) as pool:
-            yield Many(pool)
+            yield Many(pool, len(job.rows))
     except BrokenProcessPool as error:
         raise UnavailableError(
             "a worker process has ended", hint="What is on record stays; run again with --resume."
@@ -62,59 +62,76 @@ def working(sealer: Sealer, workers: int) -> Iterator[Work]:
 class Alone:
     """All of it in this process."""
 
-    def __init__(self, sealer: Sealer) -> None:
-        self._sealer = sealer
+    def __init__(self, sealer: Sealer, rows: Sequence[bytes]) -> None:
+        self._sealer, self._rows = sealer, rows
 
-    def check(self, rows: Sequence[bytes], first: int, *, now: datetime) -> list[RowFault]:
-        return _check(self._sealer, rows, first, now)
+    def check(self, *, now: datetime) -> Generator[list[RowFault]]:
+        for part in _slices(range(len(self._rows))):
+            yield self.check_slice(part, now)
 
-    def start(self, rows: Sequence[bytes], places: Sequence[Place], *, now: datetime) -> "Done":
-        return Done(_seal(self._sealer, rows, places, now))
+    def check_slice(self, part: range, now: datetime) -> list[RowFault]:
+        return [
+            fault for at in part for fault in self._sealer.faults(self._rows[at], at + 1, now=now)
+        ]
+
+    def start(self, rows: range, given: Sequence[Given], *, now: datetime) -> "Done":
+        return Done([self.seal_slice(rows, given, now)])
+
+    def seal_slice(self, part: range, given: Sequence[Given], now: datetime) -> SealedSlice:
+        rows = self._rows[part.start : part.stop]
+        return self._sealer.seal(rows, given, part.start + 1, now=now)
 
 
 class Done:
-    def __init__(self, rows: list[SealedRow]) -> None:
-        self._rows = rows
+    def __init__(self, slices: list[SealedSlice]) -> None:
+        self._slices = slices
 
-    def result(self) -> list[SealedRow]:
-        return self._rows
+    def result(self) -> list[SealedSlice]:
+        return self._slices
 
 
 class Many:
-    """Slices of the rows, each to whichever process is free."""
+    """Slices of the rows, each to whichever process is free. The rows themselves are there."""
 
-    def __init__(self, pool: ProcessPoolExecutor) -> None:
-        self._pool = pool
+    def __init__(self, pool: ProcessPoolExecutor, rows: int) -> None:
+        self._pool, self._rows = pool, rows
 
-    def check(self, rows: Sequence[bytes], first: int, *, now: datetime) -> list[RowFault]:
-        futures = [
-            self._pool.submit(_check_there, rows[at : at + SLICE_ROWS], first + at, now)
-            for at in range(0, len(rows), SLICE_ROWS)
-        ]
-        return [fault for future in futures for fault in future.result()]
+    def check(self, *, now: datetime) -> Generator[list[RowFault]]:
+        parts = _slices(range(self._rows))
+        futures = [self._pool.submit(_check_there, part, now) for part in parts]
+        try:
+            for future in futures:
+                yield future.result()
+        finally:
+            for future in futures:
+                future.cancel()
 
-    def start(self, rows: Sequence[bytes], places: Sequence[Place], *, now: datetime) -> "Joined":
+    def start(self, rows: range, given: Sequence[Given], *, now: datetime) -> "Joined":
         return Joined([
             self._pool.submit(
-                _seal_there, rows[at : at + SLICE_ROWS], places[at : at + SLICE_ROWS], now
+                _seal_there, part, given[part.start - rows.start : part.stop - rows.start], now
             )
-            for at in range(0, len(rows), SLICE_ROWS)
+            for part in _slices(rows)
         ])  # fmt: skip
 
 
 class Joined:
-    def __init__(self, futures: Sequence[Future[list[SealedRow]]]) -> None:
+    def __init__(self, futures: Sequence[Future[SealedSlice]]) -> None:
         self._futures = futures
 
-    def result(self) -> list[SealedRow]:
-        return [row for future in self._futures for row in future.result()]
+    def result(self) -> list[SealedSlice]:
+        return [future.result() for future in self._futures]
+
+
+def _slices(rows: range) -> list[range]:
+    return [rows[at : at + SLICE_ROWS] for at in range(0, len(rows), SLICE_ROWS)]
 
 
 # --- in a worker ----------------------------------------------------------------------------------
 
 
-def _begin(sealer: Sealer, parent: int) -> None:
-    _IN_WORKER[:] = [sealer.own()]
+def _begin(alone: Alone, parent: int) -> None:
+    _IN_WORKER[:] = [alone]
     threading.Thread(target=_end_with, args=(parent,), daemon=True).start()
 
 
@@ -124,26 +141,9 @@ def _end_with(parent: int) -> None:
     os._exit(1)
 
 
-def _check_there(rows: Sequence[bytes], first: int, now: datetime) -> list[RowFault]:
-    return _check(_IN_WORKER[0], rows, first, now)
+def _check_there(part: range, now: datetime) -> list[RowFault]:
+    return _IN_WORKER[0].check_slice(part, now)
 
 
-def _seal_there(rows: Sequence[bytes], places: Sequence[Place], now: datetime) -> list[SealedRow]:
-    return _seal(_IN_WORKER[0], rows, places, now)
-
-
-def _check(sealer: Sealer, rows: Sequence[bytes], first: int, now: datetime) -> list[RowFault]:
-    return [
-        fault
-        for number, row in enumerate(rows, first)
-        for fault in sealer.faults(row, number, now=now)
-    ]
-
-
-def _seal(
-    sealer: Sealer, rows: Sequence[bytes], places: Sequence[Place], now: datetime
-) -> list[SealedRow]:
-    return [
-        sealer.seal(row, place, now=now, look=at % LOOK_EVERY == 0)
-        for at, (row, place) in enumerate(zip(rows, places, strict=True))
-    ]
+def _seal_there(part: range, given: Sequence[Given], now: datetime) -> SealedSlice:
+    return _IN_WORKER[0].seal_slice(part, given, now)

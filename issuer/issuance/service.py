@@ -27,6 +27,7 @@ from talentseal.trust import all_inside
 HOUR_SECONDS = 3600
 ID_CHARACTERS = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"  # Crockford's: nothing looks like another
 ID_LENGTH = 8
+_CHARACTER_OF_BYTE = ID_CHARACTERS.encode() * 8  # by the five lower bits
 
 
 def issue(office: Office, order: Order, *, now: datetime, random: Random = os.urandom) -> Issued:
@@ -166,7 +167,13 @@ def digests(order: Order, sealed: Sealed) -> dict[str, str]:
 
 def new_number(random: Callable[[int], bytes]) -> str:
     """A number to type and to say, 40 bits that nobody can guess."""
-    return "".join(ID_CHARACTERS[byte & 31] for byte in random(ID_LENGTH))
+    return new_numbers(random, 1)[0]
+
+
+def new_numbers(random: Callable[[int], bytes], count: int) -> list[str]:
+    """So many of them; two may be equal."""
+    text = random(count * ID_LENGTH).translate(_CHARACTER_OF_BYTE).decode()
+    return [text[at : at + ID_LENGTH] for at in range(0, len(text), ID_LENGTH)]
 
 
 def spelled(number: str) -> str:

@@ -171,17 +171,17 @@ BULK = "import sys; from issuer.cli import main; main({argv!r})"
 @both_databases
 def test_a_killed_job_goes_on_and_no_row_is_lost_or_doubled(bureau: Bureau) -> None:
     room_for(bureau, 12_000)
-    argv = options(bureau, write(bureau, rows(4300)), "--workers", "2")
+    argv = options(bureau, write(bureau, rows(5300)), "--workers", "2")
     for turn in range(3):
         more = ["--resume"] if done(bureau) is not None else []
         process = bureau.process(BULK.format(argv=[*argv, *more]))
         wait_for_chunk(bureau, process, 1 + turn)
-        time.sleep(0.07 * turn)  # somewhere else in the work each time
+        time.sleep(0.03 * turn)  # somewhere else in the work each time
         process.send_signal(signal.SIGKILL)
         process.communicate(timeout=30)
-        assert 0 < (done(bureau) or 0) < 5
+        assert 0 < (done(bureau) or 0) < 6
     bureau.ask(*argv, "--resume")
-    check_books(bureau, 4300)
+    check_books(bureau, 5300)
     assert not list((bureau.home / "sealed").glob("*.part")) or stale_only(bureau)
 
 
