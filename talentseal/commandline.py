@@ -13,6 +13,7 @@ import gc
 import os
 import sys
 from collections.abc import Callable, Mapping, Sequence
+from copy import copy
 from datetime import UTC, datetime
 from functools import cache, partial
 from pathlib import Path
@@ -216,7 +217,7 @@ def run(app: "typer.Typer", argv: Sequence[str], *, name: str = "") -> int:
     import typer
 
     as_json = any(argument in ("--json", "--jsonl") for argument in argv)
-    command = typer.main.get_command(app)
+    command = _built(app, argv[0] if argv else "")
     _take_plain_values(command)
     try:
         result = command.main(list(argv), prog_name=name or None, standalone_mode=False)
@@ -236,6 +237,25 @@ def run(app: "typer.Typer", argv: Sequence[str], *, name: str = "") -> int:
 
 
 _INTERRUPTED = 130  # what typer makes of Ctrl-C
+
+
+def _built(app: "typer.Typer", word: str) -> Any:
+    """What typer makes of an app: all of it, or only the command that the first word names.
+
+    Each command costs a part of a millisecond to build, and one of them will run.
+    """
+    from typer.main import get_command, get_command_name, get_group
+
+    named = [
+        one
+        for one in app.registered_commands
+        if word == (one.name or get_command_name(getattr(one.callback, "__name__", "")))
+    ]
+    if not named or not (app.registered_commands[1:] or app.registered_groups):
+        return get_command(app)
+    chosen = copy(app)
+    chosen.registered_commands, chosen.registered_groups = named, []
+    return get_group(chosen)
 
 
 def _take_plain_values(command: Any) -> None:

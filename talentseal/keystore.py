@@ -18,7 +18,7 @@ import re
 from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
 from pathlib import Path
-from typing import Any, NamedTuple, NoReturn
+from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519
@@ -43,8 +43,9 @@ from talentseal.files import (
 )
 from talentseal.keys import Signer, SoftwareSigner, new_signer
 from talentseal.passphrase import MAX_PASSPHRASE_BYTES, SCRYPT_N, SCRYPT_R, derive_key
-from talentseal.pkcs11 import DeviceSettings, open_device_signer
-from talentseal.pkcs11_uri import is_device_uri
+
+if TYPE_CHECKING:
+    from talentseal.pkcs11 import DeviceSettings
 
 Random = Callable[[int], bytes]
 Stretch = Callable[[bytes, Mapping[str, Any]], bytes]
@@ -281,11 +282,10 @@ def _damaged(path: Path, error: InputError) -> NoReturn:
 # --- URIs -----------------------------------------------------------------------------------------
 
 _HINT = "Use file:<keystore>/<kid>.key, or 'pkcs11:token=...;object=...'."
-_NO_DEVICES = DeviceSettings()
 
 
 def open_signer(
-    uri: str, *, passphrase: Callable[[], bytes], device: DeviceSettings = _NO_DEVICES
+    uri: str, *, passphrase: Callable[[], bytes], device: "DeviceSettings | None" = None
 ) -> Signer:
     """The signer of a `file:` or `pkcs11:` URI. Raises UsageError or UnavailableError."""
     return open_signers([uri], passphrase=passphrase, device=device)[0]
@@ -295,7 +295,7 @@ def open_signers(
     uris: Iterable[str],
     *,
     passphrase: Callable[[], bytes],
-    device: DeviceSettings = _NO_DEVICES,
+    device: "DeviceSettings | None" = None,
 ) -> list[Signer]:
     """One signer per URI, in order; one passphrase, asked once, each keystore opened once.
 
@@ -304,12 +304,16 @@ def open_signers(
 
     Raises UsageError or UnavailableError.
     """
+    from talentseal.pkcs11 import DeviceSettings, open_device_signer
+    from talentseal.pkcs11_uri import is_device_uri
+
+    devices = device or DeviceSettings()
     wanted = [(uri, None if is_device_uri(uri) else _key_place(uri)) for uri in uris]
     folders = {place[0] for _, place in wanted if place is not None}
     secret = passphrase() if folders else b""
     stores = {folder: Keystore.open(folder, secret) for folder in folders}
     return [
-        open_device_signer(uri, device) if place is None else stores[place[0]].load(place[1])
+        open_device_signer(uri, devices) if place is None else stores[place[0]].load(place[1])
         for uri, place in wanted
     ]
 

@@ -208,6 +208,20 @@ def test_values_and_complaints_are_those_of_typer_itself(
     assert (code, *told) == (left.value.code, *capsys.readouterr())
 
 
+def test_only_the_command_that_is_named_is_built(capsys: pytest.CaptureFixture[str]) -> None:
+    app = app_that(lambda: print("gone"))
+
+    @app.command()
+    def never(place: str) -> None:
+        raise AssertionError(place)
+
+    never.__annotations__["place"] = "nowhere"  # whoever builds this command stumbles
+    assert run(app, ["go"], name="demo") == Exit.OK
+    assert capsys.readouterr().out == "gone\n"
+    with pytest.raises(NameError, match="nowhere"):
+        run(app, ["--help"], name="demo")
+
+
 def test_help_names_an_example_first(capsys: pytest.CaptureFixture[str]) -> None:
     assert run(app_that(lambda: None), ["go", "--help"], name="demo") == Exit.OK
     text = capsys.readouterr().out
