@@ -7,7 +7,7 @@ request names a person to anybody else: lists are fetched whole, for everyone, b
 from fastapi import FastAPI, Request
 
 from talentseal.encoding import to_seconds
-from talentseal.service.app import Job, new_app, new_service
+from talentseal.service.app import Job, include_plain, new_app, new_service
 from talentseal.service.auth import Actor, bearer_of
 from verifier.checks.endpoints import BODY_CAPS, checks_router
 from verifier.database import SCHEMA, reading
@@ -59,7 +59,7 @@ def create_app(station: Station) -> FastAPI:
 
     app = new_app("Talentseal verifier", service, jobs=jobs)
     app.state.station, app.state.receipts = station, receipts
-    app.include_router(checks_router(station, receipts))
+    include_plain(app, checks_router(station, receipts))
     app.include_router(receipts_router(station, actor))
     app.include_router(presentations_router(station, actor))
     app.include_router(wallet_router(station))

@@ -18,7 +18,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
-from fastapi import FastAPI, Request, Response
+from fastapi import APIRouter, FastAPI, Request, Response
 from fastapi.routing import APIRoute
 from starlette.concurrency import run_in_threadpool
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -40,6 +40,7 @@ MAX_TARGET_BYTES = 8 * 1024
 MAX_BODY_BYTES = 256 * 1024
 MAX_BODY_MEMBERS = 10_000
 BODY_SECONDS = 30.0
+BODY_HAS_COME = "body_has_come"  # of a request's state: set by who reads the connection
 RATE_LIMIT = "TALENTSEAL_RATE_LIMIT"
 MAX_RUNNING = "TALENTSEAL_MAX_RUNNING"
 _DEFAULT_RATE = Rate(6000, 60)
@@ -62,8 +63,10 @@ Ready = Callable[[], object]
 class Service:
     """What a running service has besides its endpoints; `app.state.service`.
 
-    body_caps  path prefix -> bytes, where a body may be larger than `MAX_BODY_BYTES`
-    ready      name of a part -> what raises when it is missing
+    body_caps     path prefix -> bytes, where a body may be larger than `MAX_BODY_BYTES`
+    ready         name of a part -> what raises when it is missing
+    body_seconds  from the beginning of a request to the end of its body
+    plain         method and path -> a route that the door calls itself (`include_plain`)
     """
 
     name: str
@@ -73,6 +76,8 @@ class Service:
     ready: Mapping[str, Ready] = field(default_factory=dict)
     rate: Rate = _DEFAULT_RATE
     max_running: int = _DEFAULT_RUNNING
+    body_seconds: float = BODY_SECONDS
+    plain: dict[tuple[str, str], APIRoute] = field(default_factory=dict)
 
     def job(
         self,
@@ -183,6 +188,16 @@ class PlainRoute(APIRoute):
         return endpoint
 
 
+def include_plain(app: FastAPI, router: APIRouter) -> None:
+    """Add a router; its plain routes, which are most of what is asked, pay for no search either."""
+    app.include_router(router)
+    for route in router.routes:
+        if isinstance(route, PlainRoute):
+            app.state.service.plain.update(
+                {(name, route.path): route for name in route.methods or ()}
+            )
+
+
 # --- health ---------------------------------------------------------------------------------------
 
 
@@ -238,6 +253,7 @@ class Door:
         self._app, self._service = app, service
         self._running = 0
         self._limiter = Limiter(service.rate)
+        service.metrics.running.set_function(lambda: self._running)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -245,12 +261,10 @@ class Door:
             return
         visit = Visit(scope, receive, send, self._service)
         self._running += 1
-        self._service.metrics.running.set(self._running)
         try:
             await self._pass(visit)
         finally:
             self._running -= 1
-            self._service.metrics.running.set(self._running)
             visit.tell()
 
     async def _pass(self, visit: "Visit") -> None:
@@ -259,7 +273,11 @@ class Door:
             await refusal(visit.scope, visit.receive, visit.send)
             return
         try:
-            await self._app(visit.scope, visit.receive, visit.send)
+            route = self._service.plain.get((visit.scope["method"], visit.path))
+            if route is None:
+                await self._app(visit.scope, visit.receive, visit.send)
+            else:
+                await _call(route, visit)
         except Exception as error:  # noqa: BLE001  the outermost door of a service
             visit.fault = error
             visit.scope["state"]["code"] = ProblemCode.INTERNAL_ERROR
@@ -292,6 +310,17 @@ class Door:
         return None if use.is_allowed else use.seconds
 
 
+async def _call(route: APIRoute, visit: "Visit") -> None:
+    """Answer by a plain route, as the application would."""
+    visit.scope["route"] = route
+    request = Request(visit.scope, visit.receive, visit.send)
+    try:
+        response: Response = await route.endpoint(request)
+    except TalentsealError as error:
+        response = await problems.ours(request, error)
+    await response(visit.scope, visit.receive, visit.send)
+
+
 class Visit:
     """One request on its way through: its id, its caps, what came of it."""
 
@@ -309,7 +338,7 @@ class Visit:
         self.fault: Exception | None = None
         self.told: tuple[tuple[bytes, bytes], ...] = ()
         self._read, self._is_whole = 0, False
-        self._deadline = self._begun + BODY_SECONDS
+        self._deadline = self._begun + service.body_seconds
         scope.setdefault("state", {}).update(request_id=self.request_id, body_cap=self.body_cap)
 
     def _given_id(self) -> str | None:
@@ -337,14 +366,8 @@ class Visit:
         """The next piece of the body, within its cap and its time."""
         if self._is_whole:
             return await self._receive()  # waits for the caller to go away
-        try:
-            left = max(0.0, self._deadline - time.perf_counter())
-            async with asyncio.timeout(left):
-                message = await self._receive()
-        except TimeoutError as error:
-            raise InputError(
-                "the body did not arrive in time", code="REQUEST_TIMEOUT", hint="Send it again."
-            ) from error
+        has_come = self.scope["state"].get(BODY_HAS_COME)  # then nothing is waited for
+        message = await (self._receive() if has_come else self._receive_in_time())
         self._read += len(message.get("body", b""))
         self._is_whole = not message.get("more_body", False)
         if self._read > self.body_cap:
@@ -354,6 +377,15 @@ class Visit:
                 hint=f"At most {self.body_cap} bytes.",
             )
         return message
+
+    async def _receive_in_time(self) -> Message:
+        try:
+            async with asyncio.timeout(max(0.0, self._deadline - time.perf_counter())):
+                return await self._receive()
+        except TimeoutError as error:
+            raise InputError(
+                "the body did not arrive in time", code="REQUEST_TIMEOUT", hint="Send it again."
+            ) from error
 
     async def send(self, message: Message) -> None:
         if message["type"] == "http.response.start":

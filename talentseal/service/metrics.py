@@ -34,6 +34,8 @@ class Metrics:
             "talentseal_job_runs", "Background runs.", ["job", "outcome"], registry=self.registry
         )
 
+        self._answers: dict[tuple[str, str, int], tuple[Counter, Histogram]] = {}
+
     def gauge(self, name: str, about: str, ask: Callable[[], float]) -> None:
         """A number that is asked for when somebody reads it. `name` without the prefix."""
         gauge = Gauge(f"talentseal_{name}", about, registry=self.registry)
@@ -45,8 +47,13 @@ class Metrics:
 
     def answered(self, method: str, route: str, status: int, seconds: float) -> None:
         known = method if method in METHODS else OTHER
-        self.requests.labels(known, route, str(status)).inc()
-        self.seconds.labels(route).observe(seconds)
+        found = self._answers.get((known, route, status))
+        if found is None:  # looked up once: every request comes here
+            found = self.requests.labels(known, route, str(status)), self.seconds.labels(route)
+            self._answers[known, route, status] = found
+        count, seconds_of_route = found
+        count.inc()
+        seconds_of_route.observe(seconds)
 
     def text(self) -> bytes:
         return generate_latest(self.registry)

@@ -134,7 +134,7 @@ def internal_problem(instance: str) -> Response:
 
 def install(app: FastAPI) -> None:
     """Answer every refusal of `app` with a problem document."""
-    app.add_exception_handler(TalentsealError, _ours)
+    app.add_exception_handler(TalentsealError, ours)
     app.add_exception_handler(RequestValidationError, _shape)
     app.add_exception_handler(HTTPException, _framework)
 
@@ -144,7 +144,7 @@ def request_id(request: Request) -> str:
     return found
 
 
-async def _ours(request: Request, error: Exception) -> Response:
+async def ours(request: Request, error: Exception) -> Response:
     if not isinstance(error, TalentsealError):
         raise error
     request.state.code = error.code
@@ -170,7 +170,7 @@ async def _framework(request: Request, error: Exception) -> Response:
     if not isinstance(error, HTTPException):
         raise error
     if isinstance(error.__cause__, TalentsealError):
-        return await _ours(request, error.__cause__)
+        return await ours(request, error.__cause__)
     code = _BY_STATUS.get(error.status_code, ProblemCode.REQUEST_INVALID)
     request.state.code = code
     return problem(

@@ -12,6 +12,8 @@ import asyncio
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
+from talentseal.service.app import BODY_HAS_COME
+
 MAX_HEAD_BYTES = 512 * 1024  # twice what one read brings, which may hold the end of a body as well
 HEAD_SECONDS = 30.0
 
@@ -42,6 +44,10 @@ class BoundedProtocol(HttpToolsProtocol):
         self._is_in_head = False
         self._stop_waiting()
         super().on_headers_complete()
+
+    def on_message_complete(self) -> None:
+        super().on_message_complete()
+        self.scope["state"][BODY_HAS_COME] = True
 
     def data_received(self, data: bytes) -> None:
         super().data_received(data)

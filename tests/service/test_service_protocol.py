@@ -5,11 +5,13 @@ import json
 import logging
 import socket
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import closing
 
 import pytest
 import uvicorn
+from fastapi import Request
 
 from talentseal.service.app import Service, new_app
 from talentseal.service.logs import FromLibraries, Log
@@ -27,7 +29,14 @@ class Hasty(BoundedProtocol):
 
 @pytest.fixture
 def port() -> Iterator[int]:
-    config = config_of(new_app("Some service", Service("some", Log("some", io.StringIO()))))
+    service = Service("some", Log("some", io.StringIO()), body_seconds=1.0)
+    app = new_app("Some service", service)
+
+    @app.post("/size")
+    async def size(request: Request) -> int:
+        return len(await request.body())
+
+    config = config_of(app)
     assert config.http is BoundedProtocol
     config.http = Hasty
     server = uvicorn.Server(config)
@@ -70,6 +79,20 @@ def test_a_head_that_does_not_come_to_its_end_ends_its_connection(port: int, beg
     with closing(connected(port)) as connection:
         connection.sendall(begun)
         assert rest_of(connection) == b""
+
+
+def test_a_body_that_stops_is_told_so_and_one_in_pieces_is_read(port: int) -> None:
+    head = b"POST /size HTTP/1.1\r\nHost: x\r\nContent-Length: 6\r\n\r\n"
+    with closing(connected(port)) as connection:
+        connection.sendall(head + b"ab")
+        time.sleep(0.2)
+        last = head.replace(b"Host: x", b"Host: x\r\nConnection: close")
+        connection.sendall(b"cdef" + head + b"abcdef" + last + b"abc")
+        told = rest_of(connection)
+    assert told.count(b" 200 OK\r\n") == 2
+    assert told.count(b"\r\n\r\n6HTTP/1.1 ") == 2
+    assert b" 408 " in told
+    assert b"REQUEST_TIMEOUT" in told
 
 
 def test_empty_lines_do_not_keep_a_connection_open(port: int) -> None:

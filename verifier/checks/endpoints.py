@@ -9,6 +9,7 @@ from starlette.concurrency import run_in_threadpool
 from starlette.datastructures import UploadFile
 
 from schemas.messages import resolve_language
+from schemas.verdict import Verdict
 from schemas.verdict_document import VerdictDocument
 from talentseal import qr
 from talentseal.commandline import problem_document
@@ -156,14 +157,22 @@ async def _answers(
 def _slice(
     station: Station, receipts: Receipts, lines: Sequence[bytes], first: int, lang: str
 ) -> bytes:
-    told = []
-    for number, line in enumerate(lines, first):
-        try:
-            question = parse_question(line, max_bytes=MAX_LINE_BYTES)
-            verdict = answer(station, question)
-        except TalentsealError as error:
-            told.append({"line": number, "problem": problem_document(error)})
+    """A step is taken over all of them: a signature check leaves nothing else in the caches."""
+    found = [_judged(station, line) for line in lines]
+    told: list[dict[str, Any]] = []
+    for number, one in enumerate(found, first):
+        if isinstance(one, TalentsealError):
+            told.append({"line": number, "problem": problem_document(one)})
         else:
+            question, verdict = one
             receipts.take(verdict, question.evidence)
             told.append({"line": number, "verdict": verdict.to_json(lang)})
-    return b"".join(dump_json(one) + b"\n" for one in told)
+    return b"".join([dump_json(one) + b"\n" for one in told])
+
+
+def _judged(station: Station, line: bytes) -> tuple[Question, Verdict] | TalentsealError:
+    try:
+        question = parse_question(line, max_bytes=MAX_LINE_BYTES)
+        return question, answer(station, question)
+    except TalentsealError as error:
+        return error

@@ -21,6 +21,7 @@ MAX_QUESTION_BYTES = 256 * 1024
 MAX_LINE_BYTES = 64 * 1024
 MAX_LINES = 10_000
 MAX_TEXT = 512
+_TEXTS = frozenset((str, type(None)))
 MEMBERS = frozenset(("evidence", "policy", "place", "purpose", "audience", "nonce"))
 
 
@@ -48,6 +49,18 @@ def parse_question(data: bytes, *, max_bytes: int = MAX_QUESTION_BYTES) -> Quest
 
 def question_of(members: Mapping[str, Any]) -> Question:
     """Raises UsageError `REQUEST_INVALID` with every fault."""
+    if not (
+        members.keys() <= MEMBERS
+        and set(map(type, members.values())) <= _TEXTS
+        and members.get("evidence") is not None
+    ):
+        _refuse(_shape_faults(members))
+    question = Question(**{name: value for name, value in members.items() if value is not None})
+    _check_values(question)
+    return question
+
+
+def _shape_faults(members: Mapping[str, Any]) -> list[dict[str, str]]:
     faults = [
         _fault(name, "extra_forbidden", "no such member") for name in members.keys() - MEMBERS
     ]
@@ -58,11 +71,7 @@ def question_of(members: Mapping[str, Any]) -> Question:
     ]
     if not isinstance(members.get("evidence"), str):
         faults.append(_fault("evidence", "missing", "the text to be checked is wanted"))
-    if faults:
-        _refuse(faults)
-    question = Question(**{name: value for name, value in members.items() if value is not None})
-    _check_values(question)
-    return question
+    return faults
 
 
 def _check_values(question: Question) -> None:
