@@ -70,7 +70,7 @@ def test_the_program_says_what_the_command_says(
     holder: Holder, change: Callable[[Person], None]
 ) -> None:
     change(holder.person)
-    assert program("list", "--json") == holder.person.run("list", "--json")
+    assert program("history", "--json") == holder.person.run("history", "--json")  # tells no age
 
 
 def test_what_was_begun_is_the_key_and_is_handed_out_once(person: Person) -> None:
