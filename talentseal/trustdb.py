@@ -292,6 +292,7 @@ class TrustStore:
 
     def __init__(self, path: Path) -> None:
         self.path = path
+        self._read_types: dict[bytes, tuple[str, bytes]] = {}
         with _checked(), _connected(path, read_only=True) as db:
             self.meta = dict(db.execute("select name, value from meta"))
             if self.meta["schema"] != str(SCHEMA_VERSION) or self.meta["digest"] != _digest(db):
@@ -353,17 +354,25 @@ class TrustStore:
 
     def _part(self, code: str, *, with_status: bool) -> Part:
         seen = self._bodies(code, "seen")[0]
-        types = {body["vct"]: b64_decode(body["octets"]) for body in self._bodies(code, "type")}
         return Part(
             _record(Jurisdiction, self._bodies(code, "jurisdiction")[0]),
             [_record(IssuerKey, body) for body in self._bodies(code, "key")],
             [_with_events(Right, body) for body in self._bodies(code, "right")],
             [_with_events(RecognitionRight, body) for body in self._bodies(code, "recognition")],
-            types,
+            self._types(code),
             self._all_status(code) if with_status else {},
             frozenset(seen["negatives"]),
             seen["list_sequence"],
         )
+
+    def _types(self, code: str) -> dict[str, bytes]:
+        """Type documents by name; all jurisdictions hold much the same, so each is read once."""
+        rows = self._rows.get((code, "type"), ())
+        for row in rows:
+            if row not in self._read_types:
+                body = _body(row)
+                self._read_types[row] = (body["vct"], b64_decode(body["octets"]))
+        return dict(self._read_types[row] for row in rows)
 
     def _all_status(self, code: str) -> dict[tuple[str, str], StatusList | str]:
         with _connected(self.path, read_only=True) as db:
@@ -375,10 +384,12 @@ class TrustStore:
         return {(code, row[0]): _status_of(row[0], row[1:]) for row in rows}
 
     def _bodies(self, code: str, kind: str) -> list[dict[str, Any]]:
-        return [
-            parse_json(body, max_bytes=_MAX_ROW_BYTES, max_members=_MAX_ROW_MEMBERS)
-            for body in self._rows.get((code, kind), ())
-        ]
+        return [_body(row) for row in self._rows.get((code, kind), ())]
+
+
+def _body(row: bytes) -> dict[str, Any]:
+    body: dict[str, Any] = parse_json(row, max_bytes=_MAX_ROW_BYTES, max_members=_MAX_ROW_MEMBERS)
+    return body
 
 
 def _by_kind(rows: Iterable[tuple[str, str, bytes]]) -> dict[tuple[str, str], list[bytes]]:
