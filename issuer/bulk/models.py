@@ -50,6 +50,13 @@ class SealedSlice(NamedTuple):
     rows: Sequence[SealedRow]
 
 
+class SealedChunk(NamedTuple):
+    """A chunk whose file lies beside its place; `sha256`: hex, of the file."""
+
+    sha256: str
+    rows: Sequence[SealedRow]
+
+
 @dataclass(frozen=True, slots=True)
 class Terms:
     """What holds for every row that does not say otherwise."""

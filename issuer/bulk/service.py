@@ -1,25 +1,26 @@
 """A bulk job: every row checked before any is sealed, then chunk after chunk, each once.
 
-A chunk takes its status indices for good, is sealed, written beside its place, put on record in one
-transaction - certificates, their forms, the line of the audit trail, the job's progress - and only
-then moved to its place. Whatever is killed when: a chunk on record is not sealed again and its file
-is found or moved; a chunk that is not on record was never handed out, and is sealed anew under new
-indices.
+A chunk takes its status indices for good, is sealed and written beside its place by whoever is
+free, put on record in one transaction - certificates, their forms, the line of the audit trail, the
+job's progress - and only then moved to its place. Whatever is killed when: a chunk on record is not
+sealed again and its file is found or moved; a chunk that is not on record was never handed out, and
+is sealed anew under new indices.
 """
 
 import os
+from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from dataclasses import dataclass
 from datetime import datetime
-from hashlib import sha256
 from pathlib import Path
 
 from sqlalchemy import Connection
 
 from issuer.audit.trail import note
 from issuer.bulk import repository
-from issuer.bulk.models import CHUNK_ROWS, Given, Job, RowFault, SealedSlice
+from issuer.bulk.folder import Folder
+from issuer.bulk.models import CHUNK_ROWS, Given, Job, RowFault, SealedChunk
 from issuer.bulk.sealing import Sealer
 from issuer.bulk.workers import SLICE_ROWS, Pending, Work, working
 from issuer.database import reading, transaction
@@ -30,10 +31,8 @@ from issuer.office import Office
 from issuer.status.blocks import top_up
 from talentseal.encoding import to_seconds
 from talentseal.errors import UnavailableError, UsageError
-from talentseal.files import read_bounded, write_atomic
 
 MAX_FAULTS = 1000
-MAX_CHUNK_BYTES = 1024 * 1024 * 1024
 Clock = Callable[[], datetime]
 Told = Callable[[int], None]
 """Is told how many rows are done."""
@@ -54,6 +53,10 @@ class Run:
     told: Told
     random: Random = os.urandom
 
+    @property
+    def folder(self) -> Folder:
+        return Folder(self.out, self.job.id)
+
 
 def sealer_of(office: Office, job: Job) -> Sealer:
     """What rows are checked and sealed with. Raises UsageError, UnavailableError."""
@@ -65,7 +68,7 @@ def sealer_of(office: Office, job: Job) -> Sealer:
 
 def check(office: Office, job: Job, *, workers: int, now: datetime, told: Told) -> list[RowFault]:
     """The faults of all rows, at most `MAX_FAULTS`; nothing is kept."""
-    with working(sealer_of(office, job), job, workers) as work:
+    with working(sealer_of(office, job), job, None, workers) as work:
         return _faults(work, job, now, told)
 
 
@@ -88,7 +91,7 @@ def run(task: Run, *, resume: bool, workers: int) -> list[RowFault]:
     """
     done = _done(task, resume=resume)
     _check_room(task, done)
-    with working(sealer_of(task.office, task.job), task.job, workers) as work:
+    with working(sealer_of(task.office, task.job), task.job, task.folder, workers) as work:
         if done is None:
             faults = _faults(work, task.job, task.clock(), lambda _: None)
             if faults:
@@ -103,8 +106,9 @@ def _done(task: Run, *, resume: bool) -> int | None:
     job = task.job
     with reading(task.office.engine) as db:
         done = repository.progress(db, job.id)
+        digest = repository.digest_of_chunk(db, job.id, done - 1) if done else None
     if done == job.chunks:
-        _finish_file(task, done - 1)
+        task.folder.finish(done - 1, digest)
         raise UsageError("every row of this file is sealed", hint="See: issuer list")
     if done is not None and not resume:
         raise UsageError(
@@ -112,7 +116,7 @@ def _done(task: Run, *, resume: bool) -> int | None:
             hint="Go on with --resume.",
         )
     if done:
-        _finish_file(task, done - 1)
+        task.folder.finish(done - 1, digest)
     return done
 
 
@@ -139,25 +143,23 @@ def _seal_all(task: Run, work: Work, begin: int) -> None:
 
 
 def _ahead(task: Run, work: Work, begin: int) -> Iterator[tuple[int, datetime, Pending]]:
-    """The chunks in order, each begun before the one before it is written."""
-    waiting: tuple[int, datetime, Pending] | None = None
+    """The chunks in order, each begun while others before it are sealed and recorded."""
+    waiting: deque[tuple[int, datetime, Pending]] = deque()
     drawn: set[str] = set()
     for number in range(begin, task.job.chunks):
         now = task.clock()
-        started = (number, now, _start(task, work, number, now, drawn))
-        if waiting is not None:
-            yield waiting
-        waiting = started
-    if waiting is not None:
-        yield waiting
+        waiting.append((number, now, _start(task, work, number, now, drawn)))
+        if len(waiting) > work.ahead:
+            yield waiting.popleft()
+    yield from waiting
 
 
 def _start(task: Run, work: Work, number: int, now: datetime, drawn: set[str]) -> Pending:
-    rows = task.job.chunk(number)
+    count = len(task.job.chunk(number))
     with transaction(task.office.engine) as db:
-        places = take_in(db, task.office.bundle, len(rows))
-        numbers = _numbers(task, db, len(rows), drawn)
-    return work.start(rows, list(map(Given, numbers, places)), now=now)
+        places = take_in(db, task.office.bundle, count)
+        numbers = _numbers(task, db, count, drawn)
+    return work.start(number, list(map(Given, numbers, places)), now=now)
 
 
 def _numbers(task: Run, db: Connection, count: int, drawn: set[str]) -> list[str]:
@@ -170,38 +172,11 @@ def _numbers(task: Run, db: Connection, count: int, drawn: set[str]) -> list[str
     return list(fresh)
 
 
-def _record(task: Run, number: int, slices: list[SealedSlice], now: datetime) -> None:
-    """Beside its place, on record, in its place."""
+def _record(task: Run, number: int, chunk: SealedChunk, now: datetime) -> None:
+    """What lies beside its place: on record, in its place."""
     job, at = task.job, to_seconds(now)
-    content = b"".join([part.lines for part in slices])
-    rows = [row for part in slices for row in part.rows]
-    digest = sha256(content).hexdigest()
-    write_atomic(_part(task, number, digest), content)
     with transaction(task.office.engine) as db:
-        repository.advance(db, job, number, digest, at=at)
-        repository.add_all(db, job.terms.type_id, rows, at=at)
-        note(db, "sealed-in-bulk", at=at, count=len(rows), reason=job.id)
-    _part(task, number, digest).replace(_place(task, number))
-
-
-# --- files ----------------------------------------------------------------------------------------
-
-
-def _place(task: Run, number: int) -> Path:
-    return task.out / f"{task.job.id[:12]}-{number + 1:05}.jsonl"
-
-
-def _part(task: Run, number: int, digest: str) -> Path:
-    return task.out / f"{task.job.id[:12]}-{number + 1:05}.{digest[:16]}.part"
-
-
-def _finish_file(task: Run, number: int) -> None:
-    """A chunk that was put on record just before the end: its file goes to its place."""
-    with reading(task.office.engine) as db:
-        digest = repository.digest_of_chunk(db, task.job.id, number)
-    part = _part(task, number, digest or "")
-    if digest is None or _place(task, number).exists() or not part.exists():
-        return
-    if sha256(read_bounded(part, MAX_CHUNK_BYTES)).hexdigest() != digest:
-        raise UnavailableError(f"{part} is not what was put on record")
-    part.replace(_place(task, number))
+        repository.advance(db, job, number, chunk.sha256, at=at)
+        repository.add_all(db, job.terms.type_id, chunk.rows, at=at)
+        note(db, "sealed-in-bulk", at=at, count=len(chunk.rows), reason=job.id)
+    task.folder.put(number, chunk.sha256)

@@ -5,6 +5,7 @@ passphrase twice and pages are shared; a signing device is opened by each anew. 
 the process that made it, even if that one is killed.
 """
 
+import gc
 import multiprocessing
 import os
 import threading
@@ -16,9 +17,10 @@ from contextlib import contextmanager
 from datetime import datetime
 from typing import Protocol
 
-from issuer.bulk.models import Given, Job, RowFault, SealedSlice
+from issuer.bulk.folder import Folder
+from issuer.bulk.models import Given, Job, RowFault, SealedChunk
 from issuer.bulk.sealing import Sealer
-from talentseal.errors import UnavailableError
+from talentseal.errors import UnavailableError, UsageError
 
 SLICE_ROWS = 250
 _LOOK_SECONDS = 0.5
@@ -26,79 +28,98 @@ _IN_WORKER: list["Alone"] = []  # what this process works on
 
 
 class Work(Protocol):
-    """The rows of a job checked or sealed, in their order."""
+    """The rows of a job checked or sealed, in their order.
+
+    ahead  how many chunks are begun before the first of them is recorded
+    """
+
+    @property
+    def ahead(self) -> int: ...
 
     def check(self, *, now: datetime) -> Generator[list[RowFault]]:
         """The faults of slice after slice."""
         ...
 
-    def start(self, rows: range, given: Sequence[Given], *, now: datetime) -> "Pending":
-        """Seal the rows at these places of the job."""
+    def start(self, chunk: int, given: Sequence[Given], *, now: datetime) -> "Pending":
+        """Seal a chunk and write it beside its place."""
         ...
 
 
 class Pending(Protocol):
-    def result(self) -> list[SealedSlice]: ...
+    def result(self) -> SealedChunk: ...
 
 
 @contextmanager
-def working(sealer: Sealer, job: Job, workers: int) -> Iterator[Work]:
-    """Work done by so many processes; one means this process itself. Raises UnavailableError."""
-    alone = Alone(sealer, job.rows)
+def working(sealer: Sealer, job: Job, folder: Folder | None, workers: int) -> Iterator[Work]:
+    """Work done by so many processes; one means this process itself. Raises UnavailableError.
+
+    folder  where chunks go; checking needs none
+    """
+    alone = Alone(sealer, job, folder)
     if workers == 1:
         yield alone
         return
     context = multiprocessing.get_context("fork")
     arguments = (alone, os.getpid())
+    gc.freeze()  # a collector that looks at what was there before would copy every page of it
     try:
         with ProcessPoolExecutor(workers, context, _begin, arguments) as pool:
-            yield Many(pool, len(job.rows))
+            yield Many(pool, len(job.rows), workers + 1)
     except BrokenProcessPool as error:
         raise UnavailableError(
             "a worker process has ended", hint="What is on record stays; run again with --resume."
         ) from error
+    finally:
+        gc.unfreeze()
 
 
 class Alone:
     """All of it in this process."""
 
-    def __init__(self, sealer: Sealer, rows: Sequence[bytes]) -> None:
-        self._sealer, self._rows = sealer, rows
+    ahead = 0
+
+    def __init__(self, sealer: Sealer, job: Job, folder: Folder | None) -> None:
+        self._sealer, self._job, self._folder = sealer, job, folder
 
     def check(self, *, now: datetime) -> Generator[list[RowFault]]:
-        for part in _slices(range(len(self._rows))):
+        for part in _slices(len(self._job.rows)):
             yield self.check_slice(part, now)
 
     def check_slice(self, part: range, now: datetime) -> list[RowFault]:
-        return [
-            fault for at in part for fault in self._sealer.faults(self._rows[at], at + 1, now=now)
-        ]
+        rows = self._job.rows
+        return [fault for at in part for fault in self._sealer.faults(rows[at], at + 1, now=now)]
 
-    def start(self, rows: range, given: Sequence[Given], *, now: datetime) -> "Done":
-        return Done([self.seal_slice(rows, given, now)])
+    def start(self, chunk: int, given: Sequence[Given], *, now: datetime) -> "Done":
+        return Done(self.seal_chunk(chunk, given, now))
 
-    def seal_slice(self, part: range, given: Sequence[Given], now: datetime) -> SealedSlice:
-        rows = self._rows[part.start : part.stop]
-        return self._sealer.seal(rows, given, part.start + 1, now=now)
+    def seal_chunk(self, chunk: int, given: Sequence[Given], now: datetime) -> SealedChunk:
+        if self._folder is None:
+            raise UsageError("there is no folder for what is sealed")
+        places = self._job.chunk(chunk)
+        rows = self._job.rows[places.start : places.stop]
+        sealed = self._sealer.seal(rows, given, places.start + 1, now=now)
+        return SealedChunk(self._folder.keep(chunk, sealed.lines), sealed.rows)
 
 
 class Done:
-    def __init__(self, slices: list[SealedSlice]) -> None:
-        self._slices = slices
+    def __init__(self, chunk: SealedChunk) -> None:
+        self._chunk = chunk
 
-    def result(self) -> list[SealedSlice]:
-        return self._slices
+    def result(self) -> SealedChunk:
+        return self._chunk
 
 
 class Many:
-    """Slices of the rows, each to whichever process is free. The rows themselves are there."""
+    """Slices to be checked and chunks to be sealed, each by whichever process is free.
 
-    def __init__(self, pool: ProcessPoolExecutor, rows: int) -> None:
-        self._pool, self._rows = pool, rows
+    The rows themselves are there already, and what is handed out never passes through here.
+    """
+
+    def __init__(self, pool: ProcessPoolExecutor, rows: int, ahead: int) -> None:
+        self._pool, self._rows, self.ahead = pool, rows, ahead
 
     def check(self, *, now: datetime) -> Generator[list[RowFault]]:
-        parts = _slices(range(self._rows))
-        futures = [self._pool.submit(_check_there, part, now) for part in parts]
+        futures = [self._pool.submit(_check_there, part, now) for part in _slices(self._rows)]
         try:
             for future in futures:
                 yield future.result()
@@ -106,25 +127,12 @@ class Many:
             for future in futures:
                 future.cancel()
 
-    def start(self, rows: range, given: Sequence[Given], *, now: datetime) -> "Joined":
-        return Joined([
-            self._pool.submit(
-                _seal_there, part, given[part.start - rows.start : part.stop - rows.start], now
-            )
-            for part in _slices(rows)
-        ])  # fmt: skip
+    def start(self, chunk: int, given: Sequence[Given], *, now: datetime) -> "Future[SealedChunk]":
+        return self._pool.submit(_seal_there, chunk, given, now)
 
 
-class Joined:
-    def __init__(self, futures: Sequence[Future[SealedSlice]]) -> None:
-        self._futures = futures
-
-    def result(self) -> list[SealedSlice]:
-        return [future.result() for future in self._futures]
-
-
-def _slices(rows: range) -> list[range]:
-    return [rows[at : at + SLICE_ROWS] for at in range(0, len(rows), SLICE_ROWS)]
+def _slices(rows: int) -> list[range]:
+    return [range(rows)[at : at + SLICE_ROWS] for at in range(0, rows, SLICE_ROWS)]
 
 
 # --- in a worker ----------------------------------------------------------------------------------
@@ -145,5 +153,5 @@ def _check_there(part: range, now: datetime) -> list[RowFault]:
     return _IN_WORKER[0].check_slice(part, now)
 
 
-def _seal_there(part: range, given: Sequence[Given], now: datetime) -> SealedSlice:
-    return _IN_WORKER[0].seal_slice(part, given, now)
+def _seal_there(chunk: int, given: Sequence[Given], now: datetime) -> SealedChunk:
+    return _IN_WORKER[0].seal_chunk(chunk, given, now)

@@ -170,7 +170,7 @@ BULK = "import sys; from issuer.cli import main; main({argv!r})"
 
 @both_databases
 def test_a_killed_job_goes_on_and_no_row_is_lost_or_doubled(bureau: Bureau) -> None:
-    room_for(bureau, 12_000)
+    room_for(bureau, 16_000)
     argv = options(bureau, write(bureau, rows(5300)), "--workers", "2")
     for turn in range(3):
         more = ["--resume"] if done(bureau) is not None else []
