@@ -2,7 +2,10 @@
 
 Whoever holds a key may ask; nobody is listed by asking. The request says nothing but what the body
 is called and which key it has, is signed by that key, and is kept a month at most unless it was
-accepted. How many wait is bounded, so that strangers cannot fill the books.
+accepted. How many wait is bounded, so that strangers cannot fill the books. Where no more may wait
+the oldest gives way, first of the same key, then of the same body: a stranger who names somebody
+else's body can push its request out, never keep it out, and an operator accepts by the key's
+identifier, which the body tells on another way.
 """
 
 from collections.abc import Mapping
@@ -32,14 +35,14 @@ from talentseal.statements import is_entity_id
 from talentseal.trust import is_inside
 
 MAX_WAITING = 1000
-MAX_WAITING_OF_BODY = 5
+MAX_WAITING_OF_BODY = 20
 WAITING, ACCEPTED, REFUSED = "waiting", "accepted", "refused"
 
 
 def receive(office: Office, text: str) -> EnrolmentState:
     """Keep a request for an operator; what became of it if it was here before.
 
-    Raises InputError, RefusedError `ISSUER_OUTSIDE_NAMESPACE`, `RATE_LIMITED`, UsageError.
+    Raises InputError, RefusedError `ISSUER_OUTSIDE_NAMESPACE`, UsageError.
     """
     request, public = parse_request(text, now=office.now)
     with office.transaction() as session:
@@ -69,11 +72,7 @@ def _keep(  # noqa: PLR0917  the parts of one request
     public: PublicKey,
     text: str,
 ) -> EnrolmentRequestRow:
-    waiting, of_body = repository.count_waiting(session, request.iss)
-    if waiting >= MAX_WAITING or of_body >= MAX_WAITING_OF_BODY:
-        raise RefusedError(
-            "too many requests wait already", code="RATE_LIMITED", hint="Ask the operator."
-        )
+    _make_room(session, request.iss, public.kid)
     holders = repository.find_credential_keys(session, public.kid)
     is_listed = any(holder.entity_id == request.iss for _, holder in holders)
     row = EnrolmentRequestRow(
@@ -90,6 +89,18 @@ def _keep(  # noqa: PLR0917  the parts of one request
     )
     repository.add_request(session, row)
     return row
+
+
+def _make_room(session: Session, entity_id: str, kid: str) -> None:
+    own = repository.waiting_of(session, entity_id)
+    same = [row for row in own if row.kid == kid]
+    if not same and len(own) >= MAX_WAITING_OF_BODY:
+        same = [own[0]]
+    elif not same:
+        waiting = repository.waiting_of(session)
+        same = list(waiting[: max(0, len(waiting) - MAX_WAITING + 1)])
+    for row in same:
+        repository.remove_request(session, row)
 
 
 def _state(session: Session, row: EnrolmentRequestRow) -> EnrolmentState:

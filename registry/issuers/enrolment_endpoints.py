@@ -2,7 +2,7 @@
 
 from typing import Annotated, Any, Literal
 
-from fastapi import APIRouter, Depends, Path, Request, Response
+from fastapi import APIRouter, Depends, Path, Query, Request, Response
 from pydantic import BaseModel, Field
 from sqlalchemy.orm import Session
 
@@ -29,6 +29,10 @@ from talentseal.service.paging import Cursor, Limit, after, page
 
 Id = Annotated[str, Path(pattern=r"^[0-9a-f]{64}$", description="Of the request.")]
 State = Literal["waiting", "accepted", "refused"]
+Kid = Annotated[
+    str | None,
+    Query(pattern=r"^[A-Za-z0-9_-]{43}$", description="Of the key, as the body tells it."),
+]
 
 
 class AcceptBody(Body):
@@ -71,11 +75,12 @@ def _add_asking(router: APIRouter, house: House) -> None:
         return answer(receive(house.view("issuer"), text_of(body)).model_dump())
 
     @router.get("/v1/enrolments", response_model=RequestPage)
-    def listed(
+    def listed(  # noqa: PLR0917  what may be asked
         request: Request,
         response: Response,
         _: Anyone,
         state: State | None = None,
+        kid: Kid = None,
         limit: Limit = 50,
         cursor: Cursor = None,
     ) -> dict[str, Any]:
@@ -83,7 +88,7 @@ def _add_asking(router: APIRouter, house: House) -> None:
         response.headers["Cache-Control"] = "no-store"
         behind = after(cursor) or ""
         with house.view().reading() as session:
-            rows = repository.requests_page(session, state, after=behind, limit=limit + 1)
+            rows = repository.requests_page(session, state, kid, after=behind, limit=limit + 1)
         return page(
             rows, limit, key=lambda row: row.id, shown=shown, request=request, response=response
         )

@@ -2,7 +2,7 @@
 
 from collections.abc import Collection, Sequence
 
-from sqlalchemy import case, delete, func, select
+from sqlalchemy import delete, select
 from sqlalchemy.orm import Session
 
 from registry.issuers.models import EnrolmentRequestRow, EntityKeyRow, EntityRow, StatementRow
@@ -133,21 +133,31 @@ def add_request(session: Session, row: EnrolmentRequestRow) -> None:
     session.flush()
 
 
-def count_waiting(session: Session, entity_id: str) -> tuple[int, int]:
-    """How many requests wait, and how many of them are of that body."""
-    is_own = case((EnrolmentRequestRow.entity_id == entity_id, 1), else_=0)
-    wanted = select(func.count(), func.coalesce(func.sum(is_own), 0))
-    waiting, own = session.execute(wanted.where(EnrolmentRequestRow.state == "waiting")).one()
-    return int(waiting), int(own)
+def waiting_of(
+    session: Session, entity_id: str | None = None
+) -> Sequence[EnrolmentRequestRow]:  # fmt: skip
+    """Requests that wait, of one body or of all, the oldest first."""
+    wanted = select(EnrolmentRequestRow).where(EnrolmentRequestRow.state == "waiting")
+    if entity_id is not None:
+        wanted = wanted.where(EnrolmentRequestRow.entity_id == entity_id)
+    order = (EnrolmentRequestRow.received_at, EnrolmentRequestRow.id)
+    return session.scalars(wanted.order_by(*order)).all()
+
+
+def remove_request(session: Session, row: EnrolmentRequestRow) -> None:
+    session.delete(row)
+    session.flush()
 
 
 def requests_page(
-    session: Session, state: str | None, *, after: str, limit: int
+    session: Session, state: str | None, kid: str | None, *, after: str, limit: int
 ) -> Sequence[EnrolmentRequestRow]:
     """Requests by identifier, behind one."""
     wanted = select(EnrolmentRequestRow).where(EnrolmentRequestRow.id > after)
     if state is not None:
         wanted = wanted.where(EnrolmentRequestRow.state == state)
+    if kid is not None:
+        wanted = wanted.where(EnrolmentRequestRow.kid == kid)
     return session.scalars(wanted.order_by(EnrolmentRequestRow.id).limit(limit)).all()
 
 

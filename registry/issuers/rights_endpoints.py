@@ -161,7 +161,8 @@ def rights_router(house: House) -> APIRouter:
     _add_granting(router, house)
     _add_recognising(router, house)
     for place, kinds, roles in (
-        ("grants", ("grant", "delegation"), REGISTRARS),
+        ("grants", ("grant",), REGISTRARS),
+        ("delegations", ("delegation",), ADMINS),
         ("recognitions", ("recognition",), ADMINS),
     ):
         _add_end(router, house, place, kinds, roles)

@@ -5,7 +5,8 @@ changes nothing, another file under the same number is refused. Orders may arriv
 older one never undoes a newer one, except that a revocation always holds. An index can be changed
 only by the issuer it was given to, and what was revoked stays revoked.
 
-Taken orders are moved to `done/`, refused ones to `refused/` with the reason beside them.
+Taken orders are moved to `done/`, refused ones to `refused/` with the reason beside them; so is a
+file that cannot be read, since one file must not keep all others waiting.
 """
 
 import os
@@ -28,6 +29,7 @@ from talentseal.errors import InputError, RefusedError, TalentsealError, Unavail
 from talentseal.files import read_bounded, write_atomic
 
 MAX_FILES = 10_000  # of one run; the rest waits for the next
+MAX_STEM_BYTES = 200  # of the name of a reason: room for its ending and a temporary one
 INVALID, SUSPENDED = 1, 2
 
 
@@ -91,11 +93,7 @@ def _open_all(office: Office) -> tuple[list[Filed], list[Outcome]]:
     opened, refused = [], []
     for path in _order_files(office.settings.exchange):
         try:
-            opened.append(_open_file(office, path))
-        except UnavailableError as error:
-            if error.code != "TOO_LARGE":
-                raise  # a disk or permission fault: nothing is refused for that
-            refused.append(_refuse(path, error))
+            opened.append(_open_file(office, path, _read_file(path)))
         except (InputError, RefusedError) as error:
             refused.append(_refuse(path, error))
     return opened, refused
@@ -107,10 +105,18 @@ def _order_files(exchange: Path) -> list[Path]:
     return found[:MAX_FILES]
 
 
-def _open_file(office: Office, path: Path) -> Filed:
+def _read_file(path: Path) -> str:
+    """Raises InputError; for what cannot be read with the code of the fault."""
     if path.is_symlink():
         raise InputError("an order is a file, no link", code="MALFORMED")
-    text = text_of(read_bounded(path, MAX_SIGNED_BYTES))
+    try:
+        return text_of(read_bounded(path, MAX_SIGNED_BYTES))
+    except UnavailableError as error:
+        hint = "Once it can be read, put it back into the exchange folder."
+        raise InputError(error.message, code=error.code, hint=hint) from error
+
+
+def _open_file(office: Office, path: Path, text: str) -> Filed:
     with office.reading() as session:
         return Filed(open_order(session, text, now=office.now), path)
 
@@ -209,7 +215,8 @@ def _refuse(path: Path, error: TalentsealError) -> Outcome:
     reason = dump_json(problem_document(error))
     folder = path.parent / "refused"
     folder.mkdir(exist_ok=True)
-    write_atomic(folder / f"{path.name}.json", reason, mode=0o644)
+    stem = path.name.encode()[:MAX_STEM_BYTES].decode(errors="ignore")  # a name has 255 bytes
+    write_atomic(folder / f"{stem}.json", reason, mode=0o644)
     _move(path, "refused")
     return Outcome(path.name, "refused", code=error.code, message=error.message)
 

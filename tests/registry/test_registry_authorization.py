@@ -63,6 +63,7 @@ MAY: dict[tuple[str, str], frozenset[str]] = {
     ("POST", "/v1/publications"): REGISTRARS,
     ("POST", "/v1/jurisdictions"): ADMINS,
     ("POST", "/v1/delegations"): ADMINS,
+    ("POST", "/v1/delegations/{jti}/withdraw"): ADMINS,
     ("POST", "/v1/recognitions"): ADMINS,
     ("POST", "/v1/recognitions/{jti}/withdraw"): ADMINS,
 }

@@ -243,6 +243,18 @@ def test_other_bytes_are_refused_and_do_not_stop_the_rest(
     assert told["order-1.jws"]["state"] == "applied"
 
 
+def test_a_refusal_finds_room_beside_a_file_of_the_longest_name(
+    desk: Desk, station_key: SoftwareSigner, block: tuple[str, list[int]]
+) -> None:
+    uri, indices = block
+    longest = f"{'a' * 251}.jws"
+    (desk.orders / longest).write_text("bad")
+    desk.order(station_key, 1, [(uri, indices[0], 1)])
+    told = {one["file"]: one["state"] for one in desk.ask("publish")["orders"]}
+    assert told == {longest: "refused", "order-1.jws": "applied"}
+    assert names(desk.orders / "refused") == {longest, f"{'a' * 200}.json"}
+
+
 def test_a_link_is_no_order(desk: Desk, tmp_path: Path) -> None:
     secret = tmp_path / "secret"
     secret.write_text("private")

@@ -5,6 +5,7 @@ import zipfile
 from collections.abc import Iterator
 from http.client import HTTPConnection
 from pathlib import Path
+from typing import Any
 
 import pytest
 from postgres import both_databases
@@ -13,6 +14,7 @@ from registry_service import Caller, block_request, calling, order, published_ve
 from sqlalchemy import text
 
 from registry.database import transaction
+from registry.issuers.enrolling import MAX_WAITING_OF_BODY
 from registry.status_lists.endpoints import takes_gzip, wanted_form
 from schemas.types import load_type
 from talentseal.commandline import now
@@ -370,11 +372,42 @@ def test_strangers_cannot_fill_the_books(caller: Caller) -> None:
     outside = Path(caller.desk.request(new_signer(), "https://elsewhere.example")).read_text()
     answer = caller.sign("/v1/enrolments", outside)
     assert (answer.status_code, answer.json()["code"]) == (403, "ISSUER_OUTSIDE_NAMESPACE")
-    codes = []
-    for _ in range(6):
+    for _ in range(MAX_WAITING_OF_BODY + 2):
         text = Path(caller.desk.request(new_signer(), "https://other.sz.example")).read_text()
-        codes.append(caller.sign("/v1/enrolments", text).status_code)
-    assert codes == [200] * 5 + [429]
+        assert caller.sign("/v1/enrolments", text).status_code == 200
+    assert len(waiting(caller)) == MAX_WAITING_OF_BODY
+
+
+def test_a_stranger_who_names_a_body_cannot_keep_its_own_request_out(caller: Caller) -> None:
+    body, key = "https://victim.sz.example", new_signer()
+    for _ in range(MAX_WAITING_OF_BODY):
+        text = Path(caller.desk.request(new_signer(), body)).read_text()
+        assert caller.sign("/v1/enrolments", text).status_code == 200
+    own = Path(caller.desk.request(key, body)).read_text()
+    asked = caller.sign("/v1/enrolments", own)
+    assert (asked.status_code, asked.json()["state"]) == (200, "waiting")
+    (found,) = waiting(caller, kid=key.public.kid)
+    path = f"/v1/enrolments/{found['id']}/accept"
+    assert caller.send(path, "registrar", {}).json()["state"] == "accepted"
+
+
+def test_a_key_that_asks_anew_takes_the_place_of_its_own_request(caller: Caller) -> None:
+    key = new_signer()
+    for name in ("The first", "The second"):
+        text = Path(
+            caller.desk.request(key, "https://again.sz.example", names={"en": name})
+        ).read_text()
+        assert caller.sign("/v1/enrolments", text).status_code == 200
+    (found,) = waiting(caller, kid=key.public.kid)
+    assert found["names"]["en"] == "The second"
+
+
+def waiting(caller: Caller, **wanted: str) -> list[dict[str, Any]]:
+    params = {"state": "waiting", "limit": "200", **wanted}
+    items: list[dict[str, Any]] = caller.get("/v1/enrolments", "reader", params=params).json()[
+        "items"
+    ]
+    return items
 
 
 # --- operators ------------------------------------------------------------------------------------
@@ -395,8 +428,18 @@ def test_a_grant_is_given_published_and_withdrawn_over_http(caller: Caller) -> N
     end = {"effect": "suspend", "reason": "looked into"}
     assert caller.send(f"/v1/grants/{jti}/withdraw", "registrar", end).status_code == 201
     until(lambda: not caller.get("/v1/issuers", params=wanted).json()["items"])
-    gone = caller.send(f"/v1/recognitions/{jti}/withdraw", "admin", end)
-    assert gone.status_code == 404
+    for place in ("recognitions", "delegations"):
+        gone = caller.send(f"/v1/{place}/{jti}/withdraw", "admin", end)
+        assert gone.status_code == 404
+
+
+def test_who_may_not_delegate_may_not_end_a_delegation(caller: Caller) -> None:
+    items = caller.get("/v1/grants", "reader", params={"limit": "200"}).json()["items"]
+    jti = next(one["jti"] for one in items if one["kind"] == "delegation")
+    end = {"effect": "suspend", "reason": "looked into"}
+    assert caller.send(f"/v1/grants/{jti}/withdraw", "registrar", end).status_code == 404
+    assert caller.send(f"/v1/delegations/{jti}/withdraw", "registrar", end).status_code == 403
+    assert caller.send(f"/v1/delegations/{jti}/withdraw", "admin", end).status_code == 201
 
 
 @both_databases
