@@ -14,7 +14,7 @@ import re
 import secrets
 import time
 from collections.abc import AsyncIterator, Callable, Coroutine, Mapping, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -40,6 +40,8 @@ MAX_TARGET_BYTES = 8 * 1024
 MAX_BODY_BYTES = 256 * 1024
 MAX_BODY_MEMBERS = 10_000
 BODY_SECONDS = 30.0
+# A caller who is refused at the door reads the answer once its body is sent, or not at all.
+LINGER_SECONDS, LINGER_BYTES = 5.0, 16 * 1024 * 1024
 BODY_HAS_COME = "body_has_come"  # of a request's state: set by who reads the connection
 RATE_LIMIT = "TALENTSEAL_RATE_LIMIT"
 MAX_RUNNING = "TALENTSEAL_MAX_RUNNING"
@@ -260,18 +262,17 @@ class Door:
             await self._app(scope, receive, send)
             return
         visit = Visit(scope, receive, send, self._service)
-        self._running += 1
         try:
-            await self._pass(visit)
+            refusal = self._refusal(visit)
+            if refusal is None:
+                await self._pass(visit)
+            else:  # its caller takes the place of nobody, however long the body takes to come
+                await refusal(scope, visit.receive, visit.send_and_linger)
         finally:
-            self._running -= 1
             visit.tell()
 
     async def _pass(self, visit: "Visit") -> None:
-        refusal = self._refusal(visit)
-        if refusal is not None:
-            await refusal(visit.scope, visit.receive, visit.send)
-            return
+        self._running += 1
         try:
             route = self._service.plain.get((visit.scope["method"], visit.path))
             if route is None:
@@ -284,11 +285,13 @@ class Door:
             if not visit.status:
                 answer = problems.internal_problem(visit.request_id)
                 await answer(visit.scope, visit.receive, visit.send)
+        finally:
+            self._running -= 1
 
     def _refusal(self, visit: "Visit") -> Response | None:
         if visit.path in _PLAIN_PATHS:
             return None
-        if self._running > self._service.max_running:
+        if self._running >= self._service.max_running:
             return visit.refuse(503, ProblemCode.OVERLOADED)
         wait = self._wait_for(visit)
         if wait is not None:
@@ -394,6 +397,22 @@ class Visit:
             headers.append((b"x-request-id", self.request_id.encode()))
             message = {**message, "headers": headers}
         await self._send(message)
+
+    async def send_and_linger(self, message: Message) -> None:
+        """`send`; the end of the answer, which may end the connection, waits for the body."""
+        if message["type"] == "http.response.body":
+            await self.send({**message, "more_body": True})
+            await self._read_away()
+            message = {"type": "http.response.body", "body": b""}
+        await self.send(message)
+
+    async def _read_away(self) -> None:
+        """Read what comes of the body and keep nothing: a reset would overtake the answer."""
+        left = LINGER_BYTES
+        with suppress(TimeoutError):
+            async with asyncio.timeout(LINGER_SECONDS):
+                while left > 0 and (message := await self._receive()).get("more_body"):
+                    left -= len(message["body"])
 
     def tell(self) -> None:
         """One line and one measurement; the route as its template, never the address."""

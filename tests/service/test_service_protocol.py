@@ -95,6 +95,26 @@ def test_a_body_that_stops_is_told_so_and_one_in_pieces_is_read(port: int) -> No
     assert b"REQUEST_TIMEOUT" in told
 
 
+def test_who_is_refused_before_the_body_was_read_reads_why(port: int) -> None:
+    head = b"POST /size HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: 8000000\r\n\r\n"
+    with closing(connected(port)) as connection:
+        connection.sendall(head)
+        time.sleep(0.2)  # the answer is there before the body
+        for _ in range(80):
+            connection.sendall(bytes(100_000))
+        told = rest_of(connection)
+    assert told.startswith(b"HTTP/1.1 413 ")
+    assert b"BODY_TOO_LARGE" in told
+
+
+def test_a_refused_caller_who_sends_no_body_is_not_waited_for_long(port: int) -> None:
+    head = b"POST /size HTTP/1.1\r\nHost: x\r\nContent-Length: 8000000\r\n\r\n"
+    with closing(connected(port)) as connection:
+        connection.sendall(head)
+        told = rest_of(connection)
+    assert told.startswith(b"HTTP/1.1 413 ")
+
+
 def test_empty_lines_do_not_keep_a_connection_open(port: int) -> None:
     with closing(connected(port)) as connection:
         connection.sendall(ASK + b"\r\n")
