@@ -29,7 +29,7 @@ from talentseal.keys import PublicKey, signer_from_secret
 from talentseal.sdjwt import Content, Envelope, prepare
 from talentseal.type_metadata import CredentialType
 
-STEP_ROWS = 25  # what one step handles stays in the processor's caches
+STEP_ROWS = 50  # what one step handles stays in the processor's caches
 LOOK_EVERY = 64  # of so many certificates one goes through the whole procedure of a verifier
 _MAX_FRAMES = 10_000
 _Scope = tuple[object, ...]
@@ -41,6 +41,7 @@ class Frame(NamedTuple):
     """What rows of one scope and term share: a plan without what is the row's own, and its key."""
 
     kid: str
+    public: PublicKey
     iss: str
     iat: int
     nbf: int | None
@@ -142,9 +143,8 @@ class Sealer:
         ]
 
     def _content(self, row: _Row, frame: Frame, place: Place) -> Content:
-        kid, iss, iat, nbf, exp, x5c = frame
+        _, public, iss, iat, nbf, exp, x5c = frame
         envelope = Envelope(iss, iat, exp, nbf, self._territory(row), *place)
-        public = self.office.signer(kid).public
         return Content(row["claims"], envelope, _required(row["holder"]), public, x5c)
 
     def _code(self, row: _Row, given: Given, now: datetime) -> _Made:
@@ -187,26 +187,30 @@ class Sealer:
 
     def _frame(self, row: _Row, now: datetime) -> Frame:
         """The frame of a row for a wallet. Raises our errors where a verifier would refuse it."""
-        scope, hour = self._scope(row), to_seconds(now) // HOUR_SECONDS
-        whole = (*scope, *self._told(row, self._term_claims), hour)
+        hour = to_seconds(now) // HOUR_SECONDS
+        whole = (hour, *self._territory(row), *self._told(row, self._deciding_claims))
         held = self._frames.get(whole)
         if held is None:
-            held = self._new_frame(row, scope, now)
+            held = self._new_frame(row, now)
             if len(self._frames) < _MAX_FRAMES:
                 self._frames[whole] = held
         return held
 
-    def _new_frame(self, row: _Row, scope: _Scope, now: datetime) -> Frame:
+    def _new_frame(self, row: _Row, now: datetime) -> Frame:
         """Judged anew, unless the same rights were judged for a term no shorter and no longer."""
         order, chains = self._order(row), dict(self.standing.keys)
         plan = planned(self.bundle, order, self.standing.iss, self.standing.keys[0][1], now)
-        scope, term = (*scope, plan.iat), plan.exp - plan.iat
+        scope, term = (*self._scope(row), plan.iat), plan.exp - plan.iat
         kid, shortest, longest = self._judged.get(scope, ("", 0, 0))
         if kid and shortest <= term <= longest:
-            return _frame_of(replace(plan, x5c=chains[kid]), kid)
+            return self._frame_of(replace(plan, x5c=chains[kid]), kid)
         plan, kid = self._settled(order, now)
         self._judged[scope] = (kid, min(term, shortest or term), max(term, longest))
-        return _frame_of(plan, kid)
+        return self._frame_of(plan, kid)
+
+    def _frame_of(self, plan: Plan, kid: str) -> Frame:
+        public = self.office.signer(kid).public
+        return Frame(kid, public, plan.iss, plan.iat, plan.nbf, plan.exp, plan.x5c)
 
     def _settled(self, order: Order, now: datetime) -> tuple[Plan, str]:
         return settled(self.bundle, order, self.standing, self.uri, now=now, random=self.random)
@@ -216,8 +220,10 @@ class Sealer:
         return (tuple(self._territory(row)), *self._told(row, self._scope_claims))
 
     def _told(self, row: _Row, names: Sequence[str]) -> _Scope:
-        values = [row["claims"].get(name) for name in names]
-        return tuple([value if isinstance(value, str) else repr(value) for value in values])
+        get = row["claims"].get
+        return tuple([
+            value if isinstance(value := get(name), str) else repr(value) for name in names
+        ])  # fmt: skip
 
     @cached_property
     def _kind(self) -> CredentialType:
@@ -232,13 +238,11 @@ class Sealer:
         return (*self._kind.territory_claims, *([profession] if profession else []))
 
     @cached_property
-    def _term_claims(self) -> Sequence[str]:
+    def _deciding_claims(self) -> Sequence[str]:
+        """What decides upon a frame: scope and term."""
         term = load_table(self.terms.type_id).term
-        return [name for name in (term.until, term.counted_from, term.starts) if name]
-
-
-def _frame_of(plan: Plan, kid: str) -> Frame:
-    return Frame(kid, plan.iss, plan.iat, plan.nbf, plan.exp, plan.x5c)
+        dates = (term.until, term.counted_from, term.starts)
+        return (*self._scope_claims, *(name for name in dates if name))
 
 
 def _as_text(text: str, frame: Frame, number: str, place: Place) -> _Made:
