@@ -46,7 +46,7 @@ def _faults(
     table: ClaimTable, claims: Mapping[str, object], territory: Sequence[str]
 ) -> Iterator[ClaimFault]:
     pointers: set[str] = set()  # of values about which nothing more can be said
-    for fault in member_faults(table.shapes, claims, ""):
+    for fault in member_faults(table.shapes, claims):
         pointers.add(fault.pointer)
         yield fault
     yield from _document_faults(claims.get("id_document"), pointers)
@@ -68,12 +68,11 @@ def _inside(place: object, territory: Sequence[str]) -> bool:
 
 def _document_faults(document: object, broken: set[str]) -> Iterator[ClaimFault]:
     """What the kind of an identity document demands of its number, where both are well formed."""
-    sound = {
-        name: str(value)
-        for name, value in (document.items() if isinstance(document, Mapping) else ())
-        if f"/id_document/{token(name)}" not in broken
-    }
-    kind, number, tail = (sound.get(name) for name in ("type", "number", "number_tail"))
+    held = document if isinstance(document, Mapping) else {}
+    kind, number, tail = (
+        str(held[name]) if name in held and f"/id_document/{name}" not in broken else None
+        for name in ("type", "number", "number_tail")
+    )
     if kind and not code_lists()["id_document_type"][kind]["identity_document"]:
         sentence = "This document does not prove who a person is."
         yield ClaimFault("document_not_identity", "/id_document/type", sentence)

@@ -1,14 +1,15 @@
 """What each type word of a claim table demands of a value.
 
-One small function per word takes a shape, any JSON value and the value's pointer, and tells
-every fault. The value may be hostile: nothing here raises, recurses with it, or spends more time
-on it than its bound allows. Faults carry the error words of the issuing API, a JSON pointer
-(RFC 6901) and an English sentence that never repeats the value.
+One small function per word takes a shape and any JSON value and tells every fault, by pointers
+that begin at the value; for a sound value nothing is made. The value may be hostile: nothing here
+raises, recurses with it, or spends more time on it than its bound allows. Faults carry the error
+words of the issuing API, a JSON pointer (RFC 6901) and an English sentence that never repeats the
+value.
 """
 
 import re
 import unicodedata
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import date
 from typing import NamedTuple
 
@@ -18,6 +19,7 @@ from schemas.identifiers import check_identifier
 from schemas.territory import is_profession_path, parse_territory
 
 MAX_LANGUAGE_TEXT = 200  # characters of one text in a language map
+_LANGUAGES = frozenset(LANGUAGES)
 
 
 class ClaimFault(NamedTuple):
@@ -28,9 +30,22 @@ class ClaimFault(NamedTuple):
     message: str
 
 
-def value_faults(shape: Shape, value: object, pointer: str) -> Iterator[ClaimFault]:
+Faults = Sequence[ClaimFault]
+_SOUND: Faults = ()
+
+
+def value_faults(shape: Shape, value: object, pointer: str) -> Faults:
     """Every fault of `value`, which stands at `pointer`, against `shape`."""
-    yield from _WORDS[shape.type](shape, value, pointer)
+    return _below(pointer, _WORDS[shape.type](shape, value))
+
+
+def _below(pointer: str, found: Faults) -> Faults:
+    """Faults of what stands at `pointer`."""
+    return [fault._replace(pointer=pointer + fault.pointer) for fault in found]
+
+
+def _one(error: str, sentence: str) -> Faults:
+    return (ClaimFault(error, "", sentence),)
 
 
 def token(name: object) -> str:
@@ -59,29 +74,34 @@ _UNSAFE = re.compile(
 )
 
 
-def _text(value: object, limit: int, pointer: str) -> Iterator[ClaimFault]:
+def _text(value: object, limit: int) -> Faults:
     if not isinstance(value, str) or not value:
-        yield ClaimFault("type_mismatch", pointer, "This must be a text that is not empty.")
-    elif len(value) > limit:  # first: normalising a long run of marks takes quadratic time
-        yield ClaimFault("too_long", pointer, f"This text has more than {limit} characters.")
-    elif _UNSAFE.search(value):
+        return _one("type_mismatch", "This must be a text that is not empty.")
+    if len(value) > limit:  # first: normalising a long run of marks takes quadratic time
+        return _one("too_long", f"This text has more than {limit} characters.")
+    if value.isascii() and value.isprintable():
+        return _SOUND
+    if _UNSAFE.search(value):
         sentence = "This text holds a control, direction or invisible character."
-        yield ClaimFault("text_unsafe", pointer, sentence)
-    elif not unicodedata.is_normalized("NFC", value):
-        yield ClaimFault("text_unsafe", pointer, "This text is not in Unicode form NFC.")
+        return _one("text_unsafe", sentence)
+    if not unicodedata.is_normalized("NFC", value):
+        return _one("text_unsafe", "This text is not in Unicode form NFC.")
+    return _SOUND
 
 
-def _string(shape: Shape, value: object, pointer: str) -> Iterator[ClaimFault]:
-    return _text(value, shape.max_length, pointer)
+def _string(shape: Shape, value: object) -> Faults:
+    return _text(value, shape.max_length)
 
 
-def _language_map(_: Shape, value: object, pointer: str) -> Iterator[ClaimFault]:
-    if not isinstance(value, Mapping) or not value or not set(value) <= set(LANGUAGES):
+def _language_map(_: Shape, value: object) -> Faults:
+    if not isinstance(value, Mapping) or not value or not _LANGUAGES.issuperset(value):
         sentence = f"This must hold a text in at least one of {', '.join(LANGUAGES)}."
-        yield ClaimFault("type_mismatch", pointer, sentence)
-        return
+        return _one("type_mismatch", sentence)
+    found: list[ClaimFault] = []
     for language, text in value.items():
-        yield from _text(text, MAX_LANGUAGE_TEXT, f"{pointer}/{language}")
+        if faults := _text(text, MAX_LANGUAGE_TEXT):
+            found += _below(f"/{language}", faults)
+    return found
 
 
 # --- scalars ----------------------------------------------------------------------------------
@@ -92,15 +112,11 @@ _DIGEST = re.compile(r"[A-Za-z0-9_-]{42}[AEIMQUYcgkosw048]")  # 32 bytes: the la
 MAX_URI = 308  # `https://` and 300 characters
 
 
-def _simple(
-    error: str, sentence: str, fits: Callable[[Shape, object], bool]
-) -> Callable[[Shape, object, str], Iterator[ClaimFault]]:
+def _simple(error: str, sentence: str, fits: Callable[[Shape, object], bool]) -> "_Word":
     """A word whose values fit or do not, with one fault for those that do not."""
 
-    def faults(shape: Shape, value: object, pointer: str) -> Iterator[ClaimFault]:
-        if not fits(shape, value):
-            expected = sentence.format(shape=shape)
-            yield ClaimFault(error, pointer, expected)
+    def faults(shape: Shape, value: object) -> Faults:
+        return _SOUND if fits(shape, value) else _one(error, sentence.format(shape=shape))
 
     return faults
 
@@ -143,63 +159,63 @@ _BASE64 = re.compile(  # standard alphabet, padded, unused tail bits zero
 )
 
 
-def _image(shape: Shape, value: object, pointer: str) -> Iterator[ClaimFault]:
+def _image(shape: Shape, value: object) -> Faults:
     """`data:image/jpeg;base64,...` or the same with png, at most `max_bytes` once decoded."""
     head = _DATA_URL.match(value) if isinstance(value, str) else None
     if not isinstance(value, str) or head is None or head[1] not in shape.media_types:
-        yield ClaimFault(
-            "type_mismatch", pointer, "This must be a data URL of a JPEG or PNG image."
-        )
-        return
+        return _one("type_mismatch", "This must be a data URL of a JPEG or PNG image.")
     content = value[head.end() :]
     if len(content) // 4 * 3 - content[-2:].count("=") > shape.max_bytes:
-        sentence = f"This image has more than {shape.max_bytes} bytes."
-        yield ClaimFault("too_long", pointer, sentence)
-    elif not content.startswith(_BEGINNINGS[head[1]]) or not _BASE64.fullmatch(content):
-        yield ClaimFault("type_mismatch", pointer, f"This is not base64 of an {head[1]}.")
+        return _one("too_long", f"This image has more than {shape.max_bytes} bytes.")
+    if not content.startswith(_BEGINNINGS[head[1]]) or not _BASE64.fullmatch(content):
+        return _one("type_mismatch", f"This is not base64 of an {head[1]}.")
+    return _SOUND
 
 
 # --- values made of values --------------------------------------------------------------------
 
 
-def _each(word: str) -> Callable[[Shape, object, str], Iterator[ClaimFault]]:
+def _each(word: str) -> "_Word":
     """A list of between `min_items` and `max_items` values of one word."""
 
-    def faults(shape: Shape, value: object, pointer: str) -> Iterator[ClaimFault]:
+    def faults(shape: Shape, value: object) -> Faults:
         if not isinstance(value, list) or not shape.min_items <= len(value) <= shape.max_items:
             sentence = f"This must be a list of {shape.min_items} to {shape.max_items} values."
-            yield ClaimFault("type_mismatch", pointer, sentence)
-            return
+            return _one("type_mismatch", sentence)
+        found: list[ClaimFault] = []
         for index, item in enumerate(value):
-            yield from _WORDS[word](shape, item, f"{pointer}/{index}")
+            found += _below(f"/{index}", _WORDS[word](shape, item))
+        return found
 
     return faults
 
 
-def _object(shape: Shape, value: object, pointer: str) -> Iterator[ClaimFault]:
+def _object(shape: Shape, value: object) -> Faults:
     if not isinstance(value, Mapping):
-        yield ClaimFault("type_mismatch", pointer, "This must be an object with named members.")
-        return
-    yield from member_faults(shape.by_name, value, pointer)
+        return _one("type_mismatch", "This must be an object with named members.")
+    return member_faults(shape.by_name, value)
 
 
-def member_faults(
-    shapes: Mapping[str, Shape], values: Mapping[str, object], pointer: str
-) -> Iterator[ClaimFault]:
+def member_faults(shapes: Mapping[str, Shape], values: Mapping[str, object]) -> Faults:
     """Members that nobody knows, that are missing, and the faults of the others, in that order."""
-    for name in values:
-        if name not in shapes:
-            sentence = "This member is not part of the credential type."
-            yield ClaimFault("claim_unknown", f"{pointer}/{token(name)}", sentence)
-    for name, shape in shapes.items():
-        if shape.mandatory and name not in values:
-            yield ClaimFault("claim_missing", f"{pointer}/{token(name)}", "This is required.")
+    unknown: list[ClaimFault] = []
+    if not values.keys() <= shapes.keys():
+        sentence = "This member is not part of the credential type."
+        strange = [name for name in values if name not in shapes]
+        unknown = [ClaimFault("claim_unknown", f"/{token(name)}", sentence) for name in strange]
+    missing: list[ClaimFault] = []
+    others: list[ClaimFault] = []
     for name, shape in shapes.items():
         if name in values:
-            yield from value_faults(shape, values[name], f"{pointer}/{token(name)}")
+            if faults := _WORDS[shape.type](shape, values[name]):
+                others += _below(f"/{token(name)}", faults)
+        elif shape.mandatory:
+            missing.append(ClaimFault("claim_missing", f"/{token(name)}", "This is required."))
+    return [*unknown, *missing, *others]
 
 
-_WORDS: Mapping[str, Callable[[Shape, object, str], Iterator[ClaimFault]]] = {
+_Word = Callable[[Shape, object], Faults]
+_WORDS: Mapping[str, _Word] = {
     "string": _string,
     "language_map": _language_map,
     "language_map_list": _each("language_map"),
