@@ -253,10 +253,15 @@ def _sqlite(url: URL, busy_milliseconds: int, *, pool_timeout: float) -> Engine:
 def _make_private(
     _dialect: object, _record: object, arguments: Sequence[str], _parameters: object
 ) -> None:
-    """A new file is its owner's alone, wherever it lies; SQLite gives its companions the same."""
+    """A file is its owner's alone, wherever it lies; SQLite gives new companions the same."""
+    path = arguments[0]
     with suppress(OSError):  # it is there, or SQLite will say what is wrong
         flags = os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_CLOEXEC
-        os.close(os.open(arguments[0], flags, 0o600))
+        os.close(os.open(path, flags, 0o600))
+    for name in (path, f"{path}-wal", f"{path}-shm"):
+        with suppress(OSError):  # it is not there, or somebody else's: whose modes are not ours
+            if os.stat(name).st_mode & 0o077:  # noqa: PTH116
+                os.chmod(name, 0o600)  # noqa: PTH101
 
 
 def _postgres(url: URL, busy_milliseconds: int, *, pool_timeout: float) -> Engine:

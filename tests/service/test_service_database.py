@@ -158,6 +158,16 @@ def test_a_new_file_can_be_read_by_its_owner_alone(tmp_path: Path) -> None:
     assert modes == {"some.db": 0o600, "some.db-wal": 0o600, "some.db-shm": 0o600}
 
 
+def test_a_file_that_others_could_read_is_closed_to_them(tmp_path: Path) -> None:
+    path = tmp_path / "some.db"
+    with connect(f"sqlite:///{path}").begin() as db:
+        db.execute(text("CREATE TABLE line (number INTEGER PRIMARY KEY)"))
+        for one in tmp_path.iterdir():
+            one.chmod(0o644)
+        connect(f"sqlite:///{path}").connect().close()
+        assert {one.stat().st_mode & 0o777 for one in tmp_path.iterdir()} == {0o600}
+
+
 def test_a_crowd_that_finds_no_connection_is_told_so(tmp_path: Path) -> None:
     engine = connect(f"sqlite:///{tmp_path / 'some.db'}", pool_wait_seconds=0.05)
     held = [read_only(engine).connect() for _ in range(POOL_SIZE + MAX_OVERFLOW)]

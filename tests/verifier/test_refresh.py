@@ -87,6 +87,15 @@ def test_nothing_is_held_until_something_is_brought(desk: Desk) -> None:
     assert (version(refresher), refresher.last_problem) == (1, None)
 
 
+def test_who_has_just_synchronised_waits_for_the_next_time(desk: Desk) -> None:
+    refresher = desk.refresher()
+    refresher.refresh_now()
+    desk.publish()
+    refresher.start()
+    time.sleep(0.3)  # the thread would ask within milliseconds
+    assert version(refresher) == 1
+
+
 def test_a_newer_set_takes_the_place_of_the_old_one_at_once(desk: Desk) -> None:
     refresher = desk.refresher()
     refresher.refresh_now()

@@ -52,6 +52,7 @@ class Refresher:
         self._home, self._source, self._pin = home, source, pin
         self._every, self._clock, self._spread = every_seconds, clock, spread
         self._turn, self._ended, self._failures = threading.Lock(), threading.Event(), 0
+        self._has_tried = False
         self._thread: threading.Thread | None = None
         self._seen = _mark(home)
         self._bundle = open_bundle(home)
@@ -69,7 +70,7 @@ class Refresher:
         return None if held is None else to_seconds(now) - held.as_of
 
     def start(self) -> None:
-        """Synchronise now and from now on, in a thread of its own."""
+        """Synchronise from now on, at once if that was not tried yet, in a thread of its own."""
         self._thread = threading.Thread(target=self._run, name="trust data", daemon=True)
         self._thread.start()
 
@@ -82,6 +83,7 @@ class Refresher:
     def refresh_now(self) -> bool:
         """Synchronise once. False where it failed: `last_problem` then has the code."""
         with self._turn:
+            self._has_tried = True
             problem = self._bring()
             try:
                 self._take_up()
@@ -99,9 +101,8 @@ class Refresher:
         return pause * (1 - _SPREAD + 2 * _SPREAD * self._spread())
 
     def _run(self) -> None:
-        while not self._ended.is_set():
+        while not self._ended.wait(self.pause_seconds() if self._has_tried else 0):
             self.refresh_now()
-            self._ended.wait(self.pause_seconds())
 
     def _bring(self) -> str | None:
         """A new set into the folder. The code of what went wrong, if something did."""
