@@ -4,20 +4,16 @@ One home holds all roles; each service has a port of its own, found free at the 
 which it comes back.
 """
 
-import os
-import signal
 import socket
-import subprocess
-import sys
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from issuer_desk import BUREAU
+from warm import WarmProcess
 
 SERVICES = ("registry", "issuer", "verifier")
-_SERVE = "from {0}.cli import main; main(['serve', '--port', '{1}'])"
 
 
 @dataclass
@@ -27,35 +23,22 @@ class Network:
     home: Path
     ports: Mapping[str, int]
     settings: Mapping[str, str]
-    processes: dict[str, "subprocess.Popen[str]"] = field(default_factory=dict)
+    processes: dict[str, WarmProcess] = field(default_factory=dict)
 
     def url(self, service: str) -> str:
         return f"http://127.0.0.1:{self.ports[service]}"
 
     def start(self, service: str) -> None:
         """Start it; it listens when this returns."""
-        log = (self.home / f"{service}.log").open("a")
-        process = subprocess.Popen(
-            [sys.executable, "-c", _SERVE.format(service, self.ports[service])],
-            env={**os.environ, **self.settings}, cwd=self.home, text=True,
-            stdout=subprocess.PIPE, stderr=log,
-        )  # fmt: skip
-        log.close()
-        assert process.stdout is not None
-        line = process.stdout.readline()
-        assert line.strip() == f"Listening on {self.url(service)}", self.log(service)
+        process = WarmProcess(
+            service, settings=self.settings, folder=self.home, port=self.ports[service]
+        )
+        assert process.url == self.url(service)
         self.processes[service] = process
 
     def kill(self, service: str) -> None:
         """As a power cut does."""
-        process = self.processes.pop(service)
-        process.send_signal(signal.SIGKILL)
-        process.wait(30)
-        if process.stdout is not None:
-            process.stdout.close()
-
-    def log(self, service: str) -> str:
-        return (self.home / f"{service}.log").read_text()[-4000:]
+        self.processes.pop(service).kill()
 
 
 def _free_ports() -> dict[str, int]:

@@ -6,9 +6,6 @@ is done once when it is sent again under its key.
 
 import os
 import random
-import signal
-import subprocess
-import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -20,13 +17,14 @@ import pytest
 from issuer_desk import BUREAU, Bureau
 from officers_desk import Counter, draft, hire
 from postgres import both_databases
+from warm import WarmProcess
 
 from issuer.audit.trail import check_chain
 from issuer.database import reading
 from issuer.office import Office
 
-KILLS = int(os.environ.get("TALENTSEAL_KILLS", "3"))
-SERVE = "from issuer.cli import main; main(['serve', '--port', '0'])"
+KILLS = int(os.environ.get("TALENTSEAL_KILLS", "8"))
+LONGEST_LIFE_SECONDS = 1.0
 
 
 @dataclass
@@ -38,26 +36,8 @@ class Ledger:
     open: tuple[Any, ...] | None = None
 
 
-@contextmanager
-def service(bureau: Bureau) -> Iterator[tuple["subprocess.Popen[str]", str]]:
-    process = subprocess.Popen(
-        [sys.executable, "-c", SERVE],
-        env={**os.environ, "TALENTSEAL_HOME": str(bureau.home), "TALENTSEAL_ISSUER_URL": BUREAU},
-        cwd=bureau.home,
-        text=True,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
-    )
-    try:
-        assert process.stdout is not None
-        line = process.stdout.readline()
-        assert line.startswith("Listening on http://127.0.0.1:")
-        yield process, line.removeprefix("Listening on ").strip()
-    finally:
-        process.kill()
-        process.wait(30)
-        if process.stdout is not None:
-            process.stdout.close()
+def service(bureau: Bureau) -> WarmProcess:
+    return WarmProcess("issuer", settings={"TALENTSEAL_ISSUER_URL": BUREAU}, folder=bureau.home)
 
 
 def story(counter: Counter, ledger: Ledger, chance: random.Random) -> None:
@@ -97,20 +77,19 @@ def test_what_was_acknowledged_is_there_once_after_every_kill(bureau: Bureau) ->
     ledger, chance = Ledger(), random.Random(KILLS)  # noqa: S311  moments
     tokens: dict[str, str] = {}
     for _ in range(KILLS):
-        with service(bureau) as (process, url), client(url) as http:
-            counter = Counter(url, http, tokens)
+        with service(bureau) as process, client(process.url) as http:
+            counter = Counter(process.url, http, tokens)
             if not tokens:
                 hire(bureau, counter)
             finish(counter, ledger)
             check(bureau, counter, ledger)
-            killer = threading.Timer(chance.uniform(0.05, 1.5), process.send_signal,
-                                     [signal.SIGKILL])  # fmt: skip
+            killer = threading.Timer(chance.uniform(0.05, LONGEST_LIFE_SECONDS), process.kill)
             killer.start()
             with pytest.raises(httpx2.HTTPError):
                 stories(counter, ledger, chance)
             killer.join()
-    with service(bureau) as (_, url), client(url) as http:
-        counter = Counter(url, http, tokens)
+    with service(bureau) as process, client(process.url) as http:
+        counter = Counter(process.url, http, tokens)
         finish(counter, ledger)
         check(bureau, counter, ledger)
     assert ledger.issuances

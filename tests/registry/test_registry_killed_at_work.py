@@ -2,13 +2,9 @@
 
 import os
 import random
-import signal
-import subprocess
-import sys
 import threading
 import time
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 import httpx2
@@ -16,12 +12,13 @@ import pytest
 from postgres import both_databases
 from registry_desk import SZ, Desk
 from registry_service import JOSE, Caller, block_request, order, until
+from warm import WarmProcess
 
 from talentseal.keys import SoftwareSigner
 
-KILLS = 4
+KILLS = int(os.environ.get("TALENTSEAL_KILLS", "8"))
 CALLERS = 3
-LONGEST_LIFE_SECONDS = 2.5
+LONGEST_LIFE_SECONDS = 1.5
 
 
 @dataclass
@@ -39,23 +36,9 @@ class Ledger:
             return self.next_seq - 1
 
 
-@contextmanager
-def process(desk: Desk, environment: Mapping[str, str]) -> Iterator[tuple[str, int]]:
-    """A running service: its URL and the number of its process."""
-    running = subprocess.Popen(
-        [sys.executable, "-m", "registry.cli", "serve", "--port", "0"],
-        stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True,
-        env={**os.environ, "TALENTSEAL_HOME": str(desk.home), **environment},
-    )  # fmt: skip
-    assert running.stdout is not None
-    try:
-        line = running.stdout.readline()
-        assert line.startswith("Listening on http://"), line
-        yield line.split()[-1], running.pid
-    finally:
-        running.kill()
-        running.wait(30)
-        running.stdout.close()
+def service(desk: Desk) -> WarmProcess:
+    return WarmProcess("registry", settings={"TALENTSEAL_RATE_LIMIT": "100000/minute"},
+                       folder=desk.home)  # fmt: skip
 
 
 def keep_calling(
@@ -86,26 +69,24 @@ def test_every_order_that_was_acknowledged_is_in_the_next_published_list(
     desk: Desk, station_key: SoftwareSigner
 ) -> None:
     chance = random.Random(44)  # noqa: S311  not a secret
-    ledger, environment = Ledger(), {"TALENTSEAL_RATE_LIMIT": "100000/minute"}
-    with process(desk, environment) as (url, _), httpx2.Client(base_url=url) as client:
-        block = Caller(url, desk, client).block(station_key, 8192)
+    ledger = Ledger()
+    with service(desk) as running, httpx2.Client(base_url=running.url) as client:
+        block = Caller(running.url, desk, client).block(station_key, 8192)
     uri, indices = block["uri"], iter(block["indices"])
     for _ in range(KILLS):
-        with process(desk, environment) as (url, pid):
-            callers = [
-                threading.Thread(target=keep_calling, args=(url, station_key, uri, indices, ledger))
-                for _ in range(CALLERS)
-            ]
+        with service(desk) as running:
+            asked = (running.url, station_key, uri, indices, ledger)
+            callers = [threading.Thread(target=keep_calling, args=asked) for _ in range(CALLERS)]
             for one in callers:
                 one.start()
             time.sleep(chance.uniform(0.3, LONGEST_LIFE_SECONDS))
-            os.kill(pid, signal.SIGKILL)
+            running.kill()
             for one in callers:
                 one.join(60)
         assert desk.read(SZ)["status/head.json"]  # the world reads something whole meanwhile
     assert len(ledger.taken) > KILLS
-    with process(desk, environment) as (url, _), httpx2.Client(base_url=url) as client:
-        caller = Caller(url, desk, client)
+    with service(desk) as running, httpx2.Client(base_url=running.url) as client:
+        caller = Caller(running.url, desk, client)
         until(lambda: "talentseal_publications_total{" in caller.get("/metrics").text)
         held = caller.status(uri)
         assert [seq for seq, idx in ledger.taken.items() if held.value(idx) != 1] == []
