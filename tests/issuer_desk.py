@@ -56,6 +56,11 @@ class Bureau:
         return os.environ.get("TALENTSEAL_ISSUER_DB")
 
     @property
+    def place(self) -> str:
+        """URL of the issuer's database, wherever it is."""
+        return self.url or f"sqlite:///{self.database}"
+
+    @property
     def database(self) -> Path:
         return self.home / "issuer" / "issuer.db"
 

@@ -1,6 +1,7 @@
 """An older copy of an issuer's database goes on elsewhere, and nothing is done a second time."""
 
 import json
+import os
 import shutil
 import threading
 from collections.abc import Callable, Iterator
@@ -11,8 +12,9 @@ import httpx2
 import pytest
 from backups import copy_database, restore_database
 from issuer_desk import BUREAU, TITLE, Bureau
-from issuer_rooms import live_in
+from issuer_rooms import ISSUER_DB, REGISTRY_DB, live_in
 from officers_desk import APPROVER, ISSUER, Counter, open_counter
+from postgres import both_databases
 from registry_desk import SZ
 from serving import serving
 
@@ -29,6 +31,7 @@ from talentseal.commandline import now
 from talentseal.errors import Exit, UnavailableError
 from talentseal.status import StatusList
 
+DATABASES = (REGISTRY_DB, ISSUER_DB)
 REVOKED = ("--reason", "rescinded")
 RATE = 50  # certificates, at most, that are sealed while a copy is made
 
@@ -93,7 +96,7 @@ def copy_at_work(bureau: Bureau, counter: Counter, target: Path) -> Path:
     worker.start()
     assert sealed.wait(60)
     try:
-        return copy_database(bureau.database, target)
+        return copy_database(bureau.place, target)
     finally:
         enough.set()
         worker.join(60)
@@ -120,12 +123,13 @@ def serving_at(patch: pytest.MonkeyPatch) -> Iterator[str]:
 def moved(bureau: Bureau, copy: Path, home: Path, patch: pytest.MonkeyPatch) -> Bureau:
     """The same bodies on another machine: the copy, the key files, what the world has seen."""
     shutil.copytree(bureau.home, home)
-    live_in(home, patch, {})
+    live_in(home, patch, {name: os.environ[name] for name in DATABASES if name in os.environ})
     restored = Bureau(home)
-    restore_database(copy, restored.database)
+    restore_database(copy, restored.place)
     return restored
 
 
+@both_databases
 def test_no_index_is_used_again_and_revoking_works(
     bureau: Bureau, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -157,26 +161,28 @@ def test_no_index_is_used_again_and_revoking_works(
     check_books()
 
 
+@both_databases
 def test_a_copy_that_just_goes_on_would_use_indices_again(bureau: Bureau, tmp_path: Path) -> None:
     """What the step is for; it also shows that the test above could fail."""
-    copy = copy_database(bureau.database, tmp_path / "copy.db")
+    copy = copy_database(bureau.place, tmp_path / "copy.db")
     bureau.seal("--paper")
     before = places(bureau)
-    restore_database(copy, bureau.database)
+    restore_database(copy, bureau.place)
     bureau.seal("--paper")
     assert places(bureau) == before
 
 
+@both_databases
 def test_what_was_approved_in_the_copy_must_be_approved_anew(
     bureau: Bureau, tmp_path: Path
 ) -> None:
     with open_counter(bureau) as counter:
         issuance = counter.approved()
-        copy = copy_database(bureau.database, tmp_path / "copy.db")
+        copy = copy_database(bureau.place, tmp_path / "copy.db")
         path = f"/v1/issuances/{issuance}"
         counter.ask(ISSUER, "POST", f"{path}/paper", match='"2"')
         tokens = dict(counter.tokens)
-    restore_database(copy, bureau.database)
+    restore_database(copy, bureau.place)
     assert go_on(bureau)["reopened"] == 1
     assert enrol(bureau, new_block(bureau)) == (Exit.OK, "")
     with served_again(tokens) as counter:
@@ -190,8 +196,8 @@ def test_offers_tokens_and_nonces_of_the_copy_are_dead(bureau: Bureau, tmp_path:
         path = f"/v1/issuances/{issuance}/offer"
         counter.ask(ISSUER, "POST", path, {}, match='"2"')
         counter.client.post("/nonce")
-    copy = copy_database(bureau.database, tmp_path / "copy.db")
-    restore_database(copy, bureau.database)
+    copy = copy_database(bureau.place, tmp_path / "copy.db")
+    restore_database(copy, bureau.place)
     assert bureau.rows("SELECT count(*) FROM offer") == [(1,)]
     go_on(bureau)
     for table in ("offer", "access_token", "spent_nonce", "deferral", "notification"):
@@ -203,10 +209,10 @@ def test_offers_tokens_and_nonces_of_the_copy_are_dead(bureau: Bureau, tmp_path:
 def test_a_block_from_before_the_restore_is_not_taken_in_again(
     bureau: Bureau, tmp_path: Path
 ) -> None:
-    copy = copy_database(bureau.database, tmp_path / "copy.db")
+    copy = copy_database(bureau.place, tmp_path / "copy.db")
     forgotten = new_block(bureau)
     assert enrol(bureau, forgotten) == (Exit.OK, "")
-    restore_database(copy, bureau.database)
+    restore_database(copy, bureau.place)
     older = json.loads(forgotten.read_bytes())
     older["blocks"][0]["made_at"] -= 5  # a file of some seconds ago
     forgotten.write_text(json.dumps(older))
@@ -245,16 +251,16 @@ def test_orders_are_numbered_past_those_that_the_copy_has_forgotten(
     bureau: Bureau, tmp_path: Path, far: Callable[[str], None]
 ) -> None:
     numbers = [bureau.seal("--paper")["id"] for _ in range(3)]
-    copy = copy_database(bureau.database, tmp_path / "copy.db")
+    copy = copy_database(bureau.place, tmp_path / "copy.db")
     with serving(create_app(open_office(load_settings(), now()))) as registry:
         far(registry)
         bureau.ask("revoke", numbers[0], *REVOKED)
         assert top_up(Office.here(), now=now(), least=300) == 253 + 1000
-        restore_database(copy, bureau.database)
+        restore_database(copy, bureau.place)
         # Whoever forgets the step is told so, and what else waits goes out all the same.
         code, problem = bureau.problem("revoke", numbers[1], *REVOKED)
         assert (code, "IDEMPOTENCY_CONFLICT" in problem["title"]) == (Exit.UNAVAILABLE, True)
-        restore_database(copy, bureau.database)
+        restore_database(copy, bureau.place)
         told = go_on(bureau)
         assert (told["retired"], told["left"]) == (253, 1000)
         bureau.ask("revoke", numbers[1], *REVOKED)
@@ -267,11 +273,11 @@ def test_an_order_that_is_refused_keeps_no_other_waiting(
     bureau: Bureau, tmp_path: Path, far: Callable[[str], None]
 ) -> None:
     numbers = [bureau.seal("--paper")["id"] for _ in range(3)]
-    copy = copy_database(bureau.database, tmp_path / "copy.db")
+    copy = copy_database(bureau.place, tmp_path / "copy.db")
     with serving(create_app(open_office(load_settings(), now()))) as registry:
         far(registry)
         bureau.ask("revoke", numbers[0], *REVOKED)
-        restore_database(copy, bureau.database)
+        restore_database(copy, bureau.place)
         bureau.problem("revoke", numbers[1], *REVOKED)  # under a number that was taken
         with pytest.raises(UnavailableError):
             deliver(Office.here(), now=now())

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 from backups import copy_database, restore_database
+from postgres import both_databases
 from registry_desk import STATION, SZ, Desk
 from registry_service import Caller, calling, order, published_versions
 
@@ -13,10 +14,6 @@ from talentseal.encoding import inflate
 from talentseal.errors import Exit
 from talentseal.keys import SoftwareSigner
 from talentseal.status import StatusList, parse_status_token
-
-
-def database(desk: Desk) -> Path:
-    return desk.home / "registry" / "registry.db"
 
 
 def block(desk: Desk, count: int = 16) -> tuple[str, list[int]]:
@@ -38,14 +35,15 @@ def timestamp(desk: Desk) -> int:
     return versions["timestamp"]
 
 
+@both_databases
 def test_no_block_is_handed_out_twice(
     desk: Desk, station_key: SoftwareSigner, tmp_path: Path
 ) -> None:
     uri, early = block(desk)
-    copy = copy_database(database(desk), tmp_path / "copy.db")
+    copy = copy_database(desk.database, tmp_path / "copy.db")
     _, late = block(desk)
     before = timestamp(desk)
-    restore_database(copy, database(desk))
+    restore_database(copy, desk.database)
 
     told = desk.ask("restored")
     assert uri in told["closed"][SZ]
@@ -60,25 +58,26 @@ def test_no_block_is_handed_out_twice(
 
 def test_a_copy_that_just_goes_on_would_hand_out_a_block_again(desk: Desk, tmp_path: Path) -> None:
     """What the step is for; it also shows that the test above could fail."""
-    copy = copy_database(database(desk), tmp_path / "copy.db")
+    copy = copy_database(desk.database, tmp_path / "copy.db")
     lost = block(desk)
-    restore_database(copy, database(desk))
+    restore_database(copy, desk.database)
     assert block(desk) == lost
 
 
+@both_databases
 def test_a_copy_older_than_the_published_files_publishes_nothing(
     desk: Desk, station_key: SoftwareSigner, tmp_path: Path
 ) -> None:
     uri, indices = block(desk)
-    copy = copy_database(database(desk), tmp_path / "copy.db")
+    copy = copy_database(desk.database, tmp_path / "copy.db")
     desk.order(station_key, 1, [(uri, indices[0], 1)])
     desk.ask("publish")
-    newest = copy_database(database(desk), tmp_path / "newest.db")
-    restore_database(copy, database(desk))
+    newest = copy_database(desk.database, tmp_path / "newest.db")
+    restore_database(copy, desk.database)
     assert desk.refused("restored") == (Exit.REFUSE, "ROLLBACK_REFUSED")
     assert value(desk, uri, indices[0]) == 1
     assert desk.refused("issuer", "block", "--issuer", STATION)[1] == "STATUS_LIST_UNPUBLISHED"
-    restore_database(newest, database(desk))
+    restore_database(newest, desk.database)
     desk.ask("restored")
     assert value(desk, uri, indices[0]) == 1
     assert block(desk)[0] != uri
@@ -90,6 +89,7 @@ def send(caller: Caller, orders: Sequence[str]) -> None:
 
 
 @pytest.mark.timeout(180)
+@both_databases
 def test_a_copy_made_while_orders_come_in_goes_on_and_they_come_again(
     desk: Desk, station_key: SoftwareSigner, tmp_path: Path
 ) -> None:
@@ -99,11 +99,11 @@ def test_a_copy_made_while_orders_come_in_goes_on_and_they_come_again(
         orders = [order(station_key, at + 1, [(uri, idx, 1)]) for at, idx in enumerate(indices)]
         worker = threading.Thread(target=send, args=(caller, orders[:20]))
         worker.start()
-        copy_database(database(desk), tmp_path / "early.db")
+        copy_database(desk.database, tmp_path / "early.db")
         worker.join(120)
         caller.wait_for(uri, indices[19], 1)
-    newest = copy_database(database(desk), tmp_path / "newest.db")
-    restore_database(newest, database(desk))
+    newest = copy_database(desk.database, tmp_path / "newest.db")
+    restore_database(newest, desk.database)
     desk.ask("restored")
     with calling(desk) as caller:
         before = published_versions(caller)["timestamp"]
@@ -112,5 +112,5 @@ def test_a_copy_made_while_orders_come_in_goes_on_and_they_come_again(
         assert published_versions(caller)["timestamp"] > before
         held = caller.status(uri)
     assert [held.value(idx) for idx in indices] == [1] * 40
-    restore_database(tmp_path / "early.db", database(desk))  # whole, and older
+    restore_database(tmp_path / "early.db", desk.database)  # whole, and older
     assert desk.refused("restored")[1] == "ROLLBACK_REFUSED"

@@ -1,6 +1,5 @@
 """Every migration of every role, one by one, on both databases, with rows already in the tables."""
 
-import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -11,7 +10,8 @@ from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from alembic.operations import Operations
 from alembic.script import ScriptDirectory
-from postgres import POSTGRESQL, Cluster, both_databases, program
+from backups import copy_database, restore_database
+from postgres import POSTGRESQL, Cluster, both_databases
 from sqlalchemy import (
     Boolean,
     Column,
@@ -165,14 +165,10 @@ def test_a_dump_that_is_restored_keeps_revision_rows_and_triggers(
     cluster: Cluster, tmp_path: Path
 ) -> None:
     schema, metadata = ROLES["registry"]
-    source, copy, dump = cluster.new(), cluster.new(), str(tmp_path / "registry.dump")
+    source, copy = cluster.new(), cluster.new()
     schema.migrate(connect(source))
     fill(connect(source))
-    for argv in (
-        [program("pg_dump"), "--format=custom", f"--file={dump}", source],
-        [program("pg_restore"), "--exit-on-error", f"--dbname={copy}", dump],
-    ):
-        subprocess.run(argv, check=True, timeout=60)
+    restore_database(copy_database(source, tmp_path / "registry.dump"), copy)
     restored = connect(copy)
     assert schema.found(restored) == schema.revision
     assert differences(restored, metadata) == []

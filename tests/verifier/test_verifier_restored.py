@@ -1,5 +1,6 @@
 """A verifier goes on from its copies: receipts whole, operators known, no trust data backwards."""
 
+import os
 import shutil
 import threading
 import time
@@ -8,12 +9,19 @@ from typing import Any
 
 import pytest
 from backups import copy_database, restore_database
+from postgres import Cluster, both_databases
 from verifier_desk import VerifierDesk
 from verifier_service import VerifierService, verifier_service
 
 from talentseal.errors import Exit
+from verifier.station import DATABASE
 
 CHECKS_AT_MOST = 500
+
+
+def place_of(home: Path) -> str:
+    """URL of the database of a verifier in this home."""
+    return os.environ.get(DATABASE) or f"sqlite:///{home / 'verifier.db'}"
 
 
 def receipts(service: VerifierService, headers: dict[str, str]) -> list[dict[str, Any]]:
@@ -49,13 +57,18 @@ def copy_at_work(service: VerifierService, text: str, target: Path) -> None:
     worker = threading.Thread(target=work)
     worker.start()
     try:
-        copy_database(service.station.home / "verifier.db", target)
+        copy_database(place_of(service.station.home), target)
     finally:
         enough.set()
         worker.join(60)
 
 
-def test_receipts_and_operators_are_as_in_the_copy_and_it_goes_on(tmp_path: Path) -> None:
+@both_databases
+def test_receipts_and_operators_are_as_in_the_copy_and_it_goes_on(
+    tmp_path: Path, its_cluster: Cluster | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if its_cluster:
+        monkeypatch.setenv(DATABASE, its_cluster.new())
     with verifier_service(tmp_path / "home") as service:
         world, text = service.world, service.world.city.issue().text
         service.trust.refresh()
@@ -67,7 +80,7 @@ def test_receipts_and_operators_are_as_in_the_copy_and_it_goes_on(tmp_path: Path
         service.check(text)
         everything = {one["id"] for one in receipts(service, headers)}
     (tmp_path / "elsewhere").mkdir(mode=0o700)
-    restore_database(tmp_path / "copy.db", tmp_path / "elsewhere" / "verifier.db")
+    restore_database(tmp_path / "copy.db", place_of(tmp_path / "elsewhere"))
     with verifier_service(tmp_path / "elsewhere", world=world) as service:
         kept = receipts(service, headers)  # the operator's token is the one that it was
         assert len(kept) >= 5
