@@ -40,7 +40,7 @@ MAX_TARGET_BYTES = 8 * 1024
 MAX_BODY_BYTES = 256 * 1024
 MAX_BODY_MEMBERS = 10_000
 BODY_SECONDS = 30.0
-# A caller who is refused at the door reads the answer once its body is sent, or not at all.
+# A caller who is answered before its body has come reads that once it has sent it, or not at all.
 LINGER_SECONDS, LINGER_BYTES = 5.0, 16 * 1024 * 1024
 BODY_HAS_COME = "body_has_come"  # of a request's state: set by who reads the connection
 RATE_LIMIT = "TALENTSEAL_RATE_LIMIT"
@@ -266,10 +266,11 @@ class Door:
             refusal = self._refusal(visit)
             if refusal is None:
                 await self._pass(visit)
-            else:  # its caller takes the place of nobody, however long the body takes to come
-                await refusal(scope, visit.receive, visit.send_and_linger)
+            else:
+                await refusal(scope, visit.receive, visit.send)
         finally:
             visit.tell()
+        await visit.end()  # takes the place of nobody, however long the body takes to come
 
     async def _pass(self, visit: "Visit") -> None:
         self._running += 1
@@ -340,7 +341,7 @@ class Visit:
         self.status = 0
         self.fault: Exception | None = None
         self.told: tuple[tuple[bytes, bytes], ...] = ()
-        self._read, self._is_whole = 0, False
+        self._read, self._is_whole, self._is_kept_open = 0, False, False
         self._deadline = self._begun + service.body_seconds
         scope.setdefault("state", {}).update(request_id=self.request_id, body_cap=self.body_cap)
 
@@ -391,28 +392,36 @@ class Visit:
             ) from error
 
     async def send(self, message: Message) -> None:
+        """The end of an answer, which may end the connection, is kept back for `end` where a body
+        is still to come.
+        """
         if message["type"] == "http.response.start":
             self.status = message["status"]
             headers = [*message["headers"], *_HEADERS, *self.told]
             headers.append((b"x-request-id", self.request_id.encode()))
             message = {**message, "headers": headers}
+        elif not self._is_whole and not message.get("more_body") and self._awaits_body():
+            self._is_kept_open = True
+            message = {**message, "more_body": True}
         await self._send(message)
 
-    async def send_and_linger(self, message: Message) -> None:
-        """`send`; the end of the answer, which may end the connection, waits for the body."""
-        if message["type"] == "http.response.body":
-            await self.send({**message, "more_body": True})
-            await self._read_away()
-            message = {"type": "http.response.body", "body": b""}
-        await self.send(message)
+    def _awaits_body(self) -> bool:
+        is_announced = self.declared_bytes() > 0 or b"transfer-encoding" in self.headers
+        return is_announced and not self.scope["state"].get(BODY_HAS_COME)
 
-    async def _read_away(self) -> None:
-        """Read what comes of the body and keep nothing: a reset would overtake the answer."""
+    async def end(self) -> None:
+        """Read away what still comes of the body, then end the answer: a reset would overtake it.
+
+        Standard: RFC 9112 §9.6.
+        """
+        if not self._is_kept_open:
+            return
         left = LINGER_BYTES
         with suppress(TimeoutError):
-            async with asyncio.timeout(LINGER_SECONDS):
+            async with asyncio.timeout(min(LINGER_SECONDS, self._service.body_seconds)):
                 while left > 0 and (message := await self._receive()).get("more_body"):
                     left -= len(message["body"])
+        await self._send({"type": "http.response.body", "body": b""})
 
     def tell(self) -> None:
         """One line and one measurement; the route as its template, never the address."""

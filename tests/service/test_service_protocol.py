@@ -6,18 +6,26 @@ import logging
 import socket
 import threading
 import time
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
+from http.client import HTTPConnection
 
+import httpx2
 import pytest
 import uvicorn
 from fastapi import Request
 
+from talentseal.errors import RefusedError
 from talentseal.service.app import Service, new_app
+from talentseal.service.limits import Rate
 from talentseal.service.logs import FromLibraries, Log
 from talentseal.service.protocol import BoundedProtocol
 from talentseal.service.server import config_of
 
+RATE = Rate(10, 3600)
+BODY = bytes(8_000_000)  # more than the system holds for a reader that does not read
 ASK = b"GET /healthz HTTP/1.1\r\nHost: x\r\n"
 
 
@@ -29,12 +37,16 @@ class Hasty(BoundedProtocol):
 
 @pytest.fixture
 def port() -> Iterator[int]:
-    service = Service("some", Log("some", io.StringIO()), body_seconds=1.0)
+    service = Service("some", Log("some", io.StringIO()), body_seconds=1.0, rate=RATE)
     app = new_app("Some service", service)
 
     @app.post("/size")
     async def size(request: Request) -> int:
         return len(await request.body())
+
+    @app.post("/closed")
+    async def closed() -> None:
+        raise RefusedError("not yours", code="ROLE_MISSING")
 
     config = config_of(app)
     assert config.http is BoundedProtocol
@@ -95,16 +107,50 @@ def test_a_body_that_stops_is_told_so_and_one_in_pieces_is_read(port: int) -> No
     assert b"REQUEST_TIMEOUT" in told
 
 
-def test_who_is_refused_before_the_body_was_read_reads_why(port: int) -> None:
-    head = b"POST /size HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: 8000000\r\n\r\n"
+@pytest.mark.parametrize(
+    ("path", "announced", "status", "code"),
+    [
+        ("/size", b"Content-Length: 8000000", 413, b"BODY_TOO_LARGE"),  # refused by its head
+        ("/size", b"Transfer-Encoding: chunked", 413, b"BODY_TOO_LARGE"),  # in the midst of it
+        ("/closed", b"Transfer-Encoding: chunked", 403, b"ROLE_MISSING"),  # unread by its endpoint
+        ("/nowhere", b"Transfer-Encoding: chunked", 404, b"NOT_FOUND"),
+    ],
+)
+def test_who_is_answered_before_the_body_was_read_reads_why(
+    port: int, path: str, announced: bytes, status: int, code: bytes
+) -> None:
+    head = b"POST %s HTTP/1.1\r\nHost: x\r\nConnection: close\r\n%s\r\n\r\n"
+    begin, end = (b"186a0\r\n", b"\r\n") if b"chunked" in announced else (b"", b"")
     with closing(connected(port)) as connection:
-        connection.sendall(head)
-        time.sleep(0.2)  # the answer is there before the body
+        connection.sendall(head % (path.encode(), announced))
+        time.sleep(0.1)  # the answer may be there before the body
         for _ in range(80):
-            connection.sendall(bytes(100_000))
+            connection.sendall(begin + bytes(100_000) + end)
+        connection.sendall(b"0\r\n\r\n" if begin else b"")
         told = rest_of(connection)
-    assert told.startswith(b"HTTP/1.1 413 ")
-    assert b"BODY_TOO_LARGE" in told
+    assert told.startswith(b"HTTP/1.1 %d " % status)
+    assert code in told
+
+
+def by_httpx2(port: int) -> int:
+    with httpx2.Client(trust_env=False, timeout=30) as client:
+        return client.post(f"http://127.0.0.1:{port}/size", content=BODY).status_code
+
+
+def by_the_standard_library(port: int) -> int:
+    """A client that gives up where it cannot send its body to the end."""
+    with closing(HTTPConnection("127.0.0.1", port, timeout=30)) as connection:
+        connection.request("POST", "/size", BODY, {"Connection": "close"})
+        return connection.getresponse().status
+
+
+@pytest.mark.parametrize("ask", [by_httpx2, by_the_standard_library])
+def test_every_client_of_a_crowd_reads_that_it_came_too_often(
+    port: int, ask: Callable[[int], int]
+) -> None:
+    with ThreadPoolExecutor(8) as crowd:
+        told = Counter(crowd.map(ask, [port] * 24))
+    assert told == {413: RATE.amount, 429: 24 - RATE.amount}
 
 
 def test_a_refused_caller_who_sends_no_body_is_not_waited_for_long(port: int) -> None:
