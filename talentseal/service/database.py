@@ -9,7 +9,9 @@ as UnavailableError, without the URL they came from; a value that cannot be kept
 Tables, and what is done in a transaction, are the service's own.
 """
 
+import logging
 import os
+import stat
 import weakref
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
@@ -29,6 +31,7 @@ from sqlalchemy.exc import (
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
 from talentseal.errors import InputError, UnavailableError, UsageError
+from talentseal.files import PRIVATE_FILE
 
 if TYPE_CHECKING:
     from alembic.config import Config
@@ -39,6 +42,7 @@ MAX_OVERFLOW = 12  # 20 connections of a process at most; threads beyond that wa
 POOL_WAIT_SECONDS = 15
 RECYCLE_SECONDS = 1800
 
+_LOG = logging.getLogger(__name__)
 _DRIVERS = ("postgresql", "postgresql+psycopg")
 _READ_ONLY = "talentseal_read_only"
 _WRITERS = 0x7461_6C65_6E74  # "talent": the advisory lock that a writing transaction holds
@@ -244,6 +248,8 @@ def _sqlite(url: URL, busy_milliseconds: int, *, pool_timeout: float) -> Engine:
     # A connection wanders between threads with its transactions, and is in one at a time.
     threads = {"check_same_thread": False}
     engine = _engine(url, connect_args=threads, pool_timeout=pool_timeout)
+    for name in ("", "-wal", "-shm"):
+        _close_to_others(Path(f"{url.database}{name}"))
     event.listen(engine, "do_connect", _make_private)
     event.listen(engine, "connect", partial(_prepare_sqlite, busy_milliseconds))
     event.listen(engine, "begin", _begin_sqlite)
@@ -253,15 +259,32 @@ def _sqlite(url: URL, busy_milliseconds: int, *, pool_timeout: float) -> Engine:
 def _make_private(
     _dialect: object, _record: object, arguments: Sequence[str], _parameters: object
 ) -> None:
-    """A file is its owner's alone, wherever it lies; SQLite gives new companions the same."""
-    path = arguments[0]
+    """A new file is its owner's alone, wherever it lies; SQLite gives new companions the same."""
     with suppress(OSError):  # it is there, or SQLite will say what is wrong
         flags = os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_CLOEXEC
-        os.close(os.open(path, flags, 0o600))
-    for name in (path, f"{path}-wal", f"{path}-shm"):
-        with suppress(OSError):  # it is not there, or somebody else's: whose modes are not ours
-            if os.stat(name).st_mode & 0o077:  # noqa: PTH116
-                os.chmod(name, 0o600)  # noqa: PTH101
+        os.close(os.open(arguments[0], flags, PRIVATE_FILE))
+
+
+def _close_to_others(path: Path) -> None:
+    """Take the rights of others on a file that is there, and say so; or that it must be done.
+
+    By its name: to open and close a file of SQLite's would end the locks that it holds there.
+    """
+    with suppress(OSError):  # it is not there, or SQLite will say what is wrong
+        found = path.stat()
+        mode = stat.S_IMODE(found.st_mode)
+        if stat.S_ISREG(found.st_mode) and mode & 0o077:
+            what = "was" if _is_made_private(path, found.st_uid) else "is, until: chmod 600,"
+            _LOG.warning("the database file %s %s open to others (mode %03o)", path, what, mode)
+
+
+def _is_made_private(path: Path, owner: int) -> bool:
+    if owner != os.geteuid():
+        return False  # the rights of somebody else's file are not ours to change
+    with suppress(OSError):
+        path.chmod(PRIVATE_FILE)
+        return True
+    return False
 
 
 def _postgres(url: URL, busy_milliseconds: int, *, pool_timeout: float) -> Engine:

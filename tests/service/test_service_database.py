@@ -158,14 +158,39 @@ def test_a_new_file_can_be_read_by_its_owner_alone(tmp_path: Path) -> None:
     assert modes == {"some.db": 0o600, "some.db-wal": 0o600, "some.db-shm": 0o600}
 
 
-def test_a_file_that_others_could_read_is_closed_to_them(tmp_path: Path) -> None:
+def test_files_that_others_could_read_are_closed_to_them_and_it_is_said(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     path = tmp_path / "some.db"
     with connect(f"sqlite:///{path}").begin() as db:
         db.execute(text("CREATE TABLE line (number INTEGER PRIMARY KEY)"))
+        assert not caplog.records
         for one in tmp_path.iterdir():
             one.chmod(0o644)
-        connect(f"sqlite:///{path}").connect().close()
+        connect(f"sqlite:///{path}")
         assert {one.stat().st_mode & 0o777 for one in tmp_path.iterdir()} == {0o600}
+    assert sorted(record.getMessage() for record in caplog.records) == [
+        f"the database file {path}{name} was open to others (mode 644)"
+        for name in ("", "-shm", "-wal")
+    ]
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs the right to give a file away")
+def test_of_somebody_else_s_file_it_is_said_and_nothing_changed(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    path = tmp_path / "some.db"
+    path.touch()
+    path.chmod(0o640)
+    os.chown(path, 65534, -1)
+    assert count_tables(connect(f"sqlite:///{path}")) == 0
+    assert path.stat().st_mode & 0o777 == 0o640
+    assert "chmod 600" in caplog.text
+
+
+def count_tables(engine: Engine) -> int:
+    with reading(engine) as db:
+        return int(db.execute(text("SELECT count(*) FROM sqlite_master")).scalar_one())
 
 
 def test_a_crowd_that_finds_no_connection_is_told_so(tmp_path: Path) -> None:
