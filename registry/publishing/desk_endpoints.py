@@ -35,6 +35,7 @@ class OutcomeView(BaseModel):
     changes: int
     code: str
     message: str
+    stays: bool = Field(description="It could not be moved away, and is met again.")
 
 
 class PublicationView(BaseModel):

@@ -66,7 +66,7 @@ class Publisher:
         self._status: set[str] = set()
         self._whole: set[str] = set()
         self._rests: dict[str, _Rest] = {}
-        self._is_first = True
+        self._is_first, self._staying = True, set[str]()
         self._until, self._look_at = 0.0, 0.0
         self.wake: Callable[[], None] = lambda: None
 
@@ -105,11 +105,11 @@ class Publisher:
             stamped = {code: latest(session, code, "timestamp") for code in codes}
         now = to_seconds(self._clock())
         late = {code for code, found in stamped.items() if self._is_late(found, now)}
-        has_files = waiting_files(self._office.settings.exchange)
-        self._is_first = False
+        waiting = waiting_files(self._office.settings.exchange)
+        self._is_first, self._staying = False, self._staying & waiting
         with self._lock:
             self._whole |= late
-            self._status |= set(codes) if has_files else set()
+            self._status |= set(codes) if waiting - self._staying else set()
 
     def _is_late(self, stamp: PublicationRow | None, now: int) -> bool:
         if stamp is None or self._is_first:
@@ -150,3 +150,5 @@ class Publisher:
             self._told(one, seconds)
         for outcome in outcomes:
             self._taken(outcome)
+            if outcome.stays:  # it does not make a publication due again and again
+                self._staying.add(outcome.file)

@@ -5,10 +5,12 @@ changes nothing, another file under the same number is refused. Orders may arriv
 older one never undoes a newer one, except that a revocation always holds. An index can be changed
 only by the issuer it was given to, and what was revoked stays revoked.
 
-Taken orders are moved to `done/`, refused ones to `refused/` with the reason beside them; so is a
-file that cannot be read, since one file must not keep all others waiting.
+Taken orders are moved to `done/`, refused ones to `refused/` with the reason beside them; so is
+whatever cannot be read. One file keeps nobody waiting: if it alone cannot even be moved it stays,
+is named, and is met again. A folder that cannot be read or written as a whole stops the run.
 """
 
+import errno
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -31,11 +33,20 @@ from talentseal.files import read_bounded, write_atomic
 MAX_FILES = 10_000  # of one run; the rest waits for the next
 MAX_STEM_BYTES = 200  # of the name of a reason: room for its ending and a temporary one
 INVALID, SUSPENDED = 1, 2
+# Faults of moving one file: it went away, something lies in its way, or it is somebody else's.
+_OF_ONE_FILE = (
+    errno.ENOENT, errno.EISDIR, errno.ENOTDIR, errno.ENOTEMPTY, errno.EEXIST, errno.EPERM,
+    errno.EACCES,
+)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What became of one file. `state`: `applied`, `known` (taken before) or `refused`."""
+    """What became of one file.
+
+    state  `applied`, `known` (taken before) or `refused`
+    stays  it could not be moved, and is met again
+    """
 
     file: str
     state: str
@@ -44,6 +55,7 @@ class Outcome:
     changes: int = 0
     code: str = ""
     message: str = ""
+    stays: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,13 +87,16 @@ def take_order(office: Office, text: str) -> tuple[Opened, bool]:
         return opened, apply_order(session, opened, now=office.now)
 
 
-def waiting_files(exchange: Path) -> bool:
-    """Whether any order lies in the exchange folder."""
-    return bool(_order_files(exchange))
+def waiting_files(exchange: Path) -> set[str]:
+    """What lies in the exchange folder as an order. Raises UnavailableError."""
+    return {_shown(path.name) for path in _order_files(exchange)}
 
 
 def take_orders(office: Office, jurisdictions: Sequence[str]) -> list[Outcome]:
-    """Take every order of issuers of these jurisdictions; others are left where they are."""
+    """Take every order of issuers of these jurisdictions; others are left where they are.
+
+    Raises UnavailableError of the folder or the database, never of one file.
+    """
     found, outcomes = _open_all(office)
     for filed in sorted(found, key=lambda one: (one.opened.order.iss, one.opened.order.seq)):
         if filed.opened.issuer.jurisdiction in jurisdictions:
@@ -95,13 +110,20 @@ def _open_all(office: Office) -> tuple[list[Filed], list[Outcome]]:
         try:
             opened.append(_open_file(office, path, _read_file(path)))
         except (InputError, RefusedError) as error:
-            refused.append(_refuse(path, error))
+            if os.path.lexists(path):  # who left it may have taken it back
+                refused.append(_refuse(path, error))
     return opened, refused
 
 
 def _order_files(exchange: Path) -> list[Path]:
+    """Whatever is named as an order; none where there is no folder. Raises UnavailableError."""
     folder = exchange / "orders"
-    found = sorted(path for path in folder.glob("*.jws") if path.is_file() or path.is_symlink())
+    try:
+        found = sorted(path for path in folder.iterdir() if path.name.endswith(".jws"))
+    except FileNotFoundError:
+        return []
+    except OSError as error:
+        raise _folder_fault(folder) from error
     return found[:MAX_FILES]
 
 
@@ -113,7 +135,7 @@ def _read_file(path: Path) -> str:
         return text_of(read_bounded(path, MAX_SIGNED_BYTES))
     except UnavailableError as error:
         hint = "Once it can be read, put it back into the exchange folder."
-        raise InputError(error.message, code=error.code, hint=hint) from error
+        raise InputError(_shown(error.message), code=error.code, hint=hint) from error
 
 
 def _open_file(office: Office, path: Path, text: str) -> Filed:
@@ -136,10 +158,10 @@ def _take(office: Office, filed: Filed) -> Outcome:
             is_new = apply_order(session, filed.opened, now=office.now)
     except (InputError, RefusedError) as error:
         return _refuse(filed.path, error)
-    _move(filed.path, "done")
-    order = filed.opened.order
+    stays = not _put_away(filed.path, "done")
+    order, name = filed.opened.order, _shown(filed.path.name)
     state = "applied" if is_new else "known"
-    return Outcome(filed.path.name, state, order.iss, order.seq, len(order.changes))
+    return Outcome(name, state, order.iss, order.seq, len(order.changes), stays=stays)
 
 
 def apply_order(session: Session, opened: Opened, *, now: int) -> bool:
@@ -212,21 +234,45 @@ def _apply(entry: Entry, change: StatusChange, seq: int) -> bool:
 
 
 def _refuse(path: Path, error: TalentsealError) -> Outcome:
-    reason = dump_json(problem_document(error))
-    folder = path.parent / "refused"
-    folder.mkdir(exist_ok=True)
-    stem = path.name.encode()[:MAX_STEM_BYTES].decode(errors="ignore")  # a name has 255 bytes
-    write_atomic(folder / f"{stem}.json", reason, mode=0o644)
-    _move(path, "refused")
-    return Outcome(path.name, "refused", code=error.code, message=error.message)
+    stays = not _put_away(path, "refused", dump_json(problem_document(error)))
+    name = _shown(path.name)
+    return Outcome(name, "refused", code=error.code, message=error.message, stays=stays)
 
 
-def _move(path: Path, name: str) -> None:
+def _put_away(path: Path, name: str, reason: bytes = b"") -> bool:
+    """Move a file, with a reason beside it; False if it alone could not be, and stays.
+
+    Raises UnavailableError of the folder.
+    """
     folder = path.parent / name
     try:
         folder.mkdir(exist_ok=True)
+        if reason:
+            write_atomic(folder / f"{_stem(path)}.json", reason, mode=0o644)
         os.replace(path, folder / path.name)  # noqa: PTH105  a link is moved, not followed
-    except OSError as error:
-        raise UnavailableError(
-            f"{path} cannot be moved to {name}/", hint="Check the rights of the exchange folder."
-        ) from error
+    except (OSError, UnavailableError) as error:
+        if _is_of_one_file(error, path.parent, folder):
+            return False
+        raise _folder_fault(folder) from error
+    return True
+
+
+def _is_of_one_file(error: BaseException, *folders: Path) -> bool:
+    cause = error if isinstance(error, OSError) else error.__cause__
+    is_usual = isinstance(cause, OSError) and cause.errno in _OF_ONE_FILE
+    return is_usual and all(one.is_dir() and os.access(one, os.W_OK | os.X_OK) for one in folders)
+
+
+def _folder_fault(folder: Path) -> UnavailableError:
+    return UnavailableError(
+        f"{folder} cannot be used", hint="Check the rights of the exchange folder, and its disk."
+    )
+
+
+def _shown(text: str) -> str:
+    """A name as a text that can be told; a name of a file is any octets."""
+    return text.encode(errors="backslashreplace").decode()
+
+
+def _stem(path: Path) -> str:
+    return _shown(path.name).encode()[:MAX_STEM_BYTES].decode(errors="ignore")

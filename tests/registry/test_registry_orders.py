@@ -1,4 +1,7 @@
 import json
+import os
+import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -6,6 +9,10 @@ import pytest
 from postgres import both_databases
 from registry_desk import STATION, SZ, Desk
 
+from registry.office import open_office
+from registry.publishing.publisher import LOOK_SECONDS, Publisher
+from registry.publishing.service import Published
+from registry.settings import load_settings
 from talentseal.artefacts import parse_root
 from talentseal.commandline import now
 from talentseal.encoding import to_seconds
@@ -255,6 +262,83 @@ def test_a_refusal_finds_room_beside_a_file_of_the_longest_name(
     assert names(desk.orders / "refused") == {longest, f"{'a' * 200}.json"}
 
 
+def a_pipe(path: Path) -> None:
+    os.mkfifo(path)
+
+
+def a_folder(path: Path) -> None:
+    path.mkdir()
+    (path / "inside").touch()
+
+
+def a_file_that_may_not_be_read(path: Path) -> None:
+    path.touch(0)
+
+
+@pytest.mark.parametrize("hostile", [a_pipe, a_folder, a_file_that_may_not_be_read])
+@pytest.mark.parametrize("name", [b"a.jws", b"a-\xff\n.jws"])
+def test_what_cannot_be_read_is_set_aside_and_keeps_nobody_waiting(
+    desk: Desk,
+    station_key: SoftwareSigner,
+    block: tuple[str, list[int]],
+    hostile: Callable[[Path], None],
+    name: bytes,
+) -> None:
+    uri, indices = block
+    path = desk.orders / os.fsdecode(name)
+    hostile(path)
+    desk.order(station_key, 1, [(uri, indices[0], 1)])
+    bad, good = desk.ask("publish")["orders"]
+    root_reads_all = hostile is a_file_that_may_not_be_read and os.geteuid() == 0
+    assert bad["code"] == ("MALFORMED" if root_reads_all else "INPUT_UNREADABLE")
+    assert (bad["state"], bad["stays"], good["state"]) == ("refused", False, "applied")
+    assert published_list(desk, uri).value(indices[0]) == 1
+    assert names(desk.orders) == {"done", "refused"}
+    assert names(desk.orders / "refused") == {path.name, f"{bad['file']}.json"}
+
+
+def test_a_file_that_alone_cannot_be_moved_stays_and_keeps_nobody_waiting(
+    desk: Desk, station_key: SoftwareSigner, block: tuple[str, list[int]]
+) -> None:
+    uri, indices = block
+    for folder, name in (("refused", "bad"), ("done", "order-1")):
+        a_folder_in_the_way = desk.orders / folder / f"{name}.jws" / "inside"
+        a_folder_in_the_way.mkdir(parents=True)
+    (desk.orders / "bad.jws").write_text("bad")
+    desk.order(station_key, 1, [(uri, indices[0], 1)])
+    for state in ("applied", "known"):
+        told = {one["file"]: one for one in desk.ask("publish")["orders"]}
+        assert told["bad.jws"]["code"] == "MALFORMED"
+        assert told["order-1.jws"]["state"] == state
+        assert all(one["stays"] for one in told.values())
+    assert published_list(desk, uri).value(indices[0]) == 1
+
+
+def test_a_file_that_stays_does_not_make_the_publisher_publish_again_and_again(
+    desk: Desk, station_key: SoftwareSigner, block: tuple[str, list[int]]
+) -> None:
+    (desk.orders / "refused" / "bad.jws" / "in-the-way").mkdir(parents=True)
+    (desk.orders / "bad.jws").write_text("bad")
+    published: list[Published] = []
+    publisher = Publisher(
+        open_office(load_settings(), now()),
+        now,
+        reader=None,
+        told=lambda one, _: published.append(one),
+        taken=lambda _: None,
+    )
+    publisher.run()
+    count = len(published)
+    assert count > 0
+    time.sleep(LOOK_SECONDS + 0.1)
+    publisher.run()
+    assert len(published) == count
+    desk.order(station_key, 1, [(block[0], block[1][0], 1)])
+    time.sleep(LOOK_SECONDS + 0.1)
+    publisher.run()
+    assert len(published) > count
+
+
 def test_a_link_is_no_order(desk: Desk, tmp_path: Path) -> None:
     secret = tmp_path / "secret"
     secret.write_text("private")
@@ -293,6 +377,14 @@ def test_a_folder_that_cannot_be_written_stops_the_command(desk: Desk) -> None:
     (desk.orders / "bad.jws").write_text("bad")
     (desk.orders / "refused").write_text("in the way")
     assert desk.run("publish").code == Exit.UNAVAILABLE
+
+
+def test_an_exchange_folder_that_cannot_be_read_is_said(desk: Desk) -> None:
+    desk.orders.rmdir()
+    desk.orders.write_text("in the way")
+    ran = desk.run("publish")
+    assert ran.code == Exit.UNAVAILABLE
+    assert "exchange folder" in ran.err
 
 
 @both_databases
