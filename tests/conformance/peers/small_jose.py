@@ -81,14 +81,28 @@ def decrypt(token: str, key: Private) -> tuple[dict[str, Any], dict[str, Any]]:
     assert not encrypted_key
     header = json.loads(unb64(head))
     assert header["alg"] == "ECDH-ES"
-    shared = key.exchange(ec.ECDH(), key_of(header["epk"]))
-    bits = {"A128GCM": 128, "A256GCM": 256}[header["enc"]]
-    info = b"".join(
-        len(part).to_bytes(4) + part for part in (header["enc"].encode(), b"", b"")
-    ) + bits.to_bytes(4)
-    derived = hashlib.sha256((1).to_bytes(4) + shared + info).digest()[: bits // 8]
+    derived = _derived(key, key_of(header["epk"]), header["enc"])
     plain = AESGCM(derived).decrypt(unb64(iv), unb64(text) + unb64(tag), head.encode())
     return header, json.loads(plain)
+
+
+def encrypt(payload: Mapping[str, Any], jwk: Mapping[str, str], enc: str) -> str:
+    """An ECDH-ES answer for the key of `jwk`, which is named by its `kid`."""
+    ephemeral, iv = new_key(), os.urandom(12)
+    header = {
+        "alg": "ECDH-ES", "enc": enc, "kid": jwk["kid"], "epk": jwk_of(ephemeral.public_key()),
+    }  # fmt: skip
+    head = b64(json.dumps(header).encode())
+    derived = _derived(ephemeral, key_of(jwk), enc)
+    sealed = AESGCM(derived).encrypt(iv, json.dumps(payload).encode(), head.encode())
+    return ".".join((head, "", b64(iv), b64(sealed[:-16]), b64(sealed[-16:])))
+
+
+def _derived(own: Private, other: Public, enc: str) -> bytes:
+    """RFC 7518 §4.6.2, without parties."""
+    shared, bits = own.exchange(ec.ECDH(), other), {"A128GCM": 128, "A256GCM": 256}[enc]
+    info = b"".join(len(part).to_bytes(4) + part for part in (enc.encode(), b"", b""))
+    return hashlib.sha256((1).to_bytes(4) + shared + info + bits.to_bytes(4)).digest()[: bits // 8]
 
 
 # --- SD-JWT ---------------------------------------------------------------------------------------
