@@ -5,7 +5,7 @@ is called and which key it has, is signed by that key, and is kept a month at mo
 accepted. How many wait is bounded, so that strangers cannot fill the books. Where no more may wait
 the oldest gives way, first of the same key, then of the same body: a stranger who names somebody
 else's body can push its request out, never keep it out, and an operator accepts by the key's
-identifier, which the body tells on another way.
+identifier, which the body tells on another way (docs/decisions/0015).
 """
 
 from collections.abc import Mapping
@@ -72,9 +72,10 @@ def _keep(  # noqa: PLR0917  the parts of one request
     public: PublicKey,
     text: str,
 ) -> EnrolmentRequestRow:
-    _make_room(session, request.iss, public.kid)
     holders = repository.find_credential_keys(session, public.kid)
     is_listed = any(holder.entity_id == request.iss for _, holder in holders)
+    if not is_listed:
+        _make_room(session, request.iss, public.kid)
     row = EnrolmentRequestRow(
         id=digest_of(text),
         jurisdiction=jurisdiction.code,
@@ -92,14 +93,13 @@ def _keep(  # noqa: PLR0917  the parts of one request
 
 
 def _make_room(session: Session, entity_id: str, kid: str) -> None:
-    own = repository.waiting_of(session, entity_id)
-    same = [row for row in own if row.kid == kid]
-    if not same and len(own) >= MAX_WAITING_OF_BODY:
-        same = [own[0]]
-    elif not same:
-        waiting = repository.waiting_of(session)
-        same = list(waiting[: max(0, len(waiting) - MAX_WAITING + 1)])
-    for row in same:
+    """For one more: what the key asked before gives way, then the oldest beyond the bounds."""
+    giving_way = [
+        *repository.waiting_of(session, entity_id, kid),
+        *repository.waiting_beyond(session, MAX_WAITING_OF_BODY - 1, entity_id),
+        *repository.waiting_beyond(session, MAX_WAITING - 1),
+    ]
+    for row in {row.id: row for row in giving_way}.values():
         repository.remove_request(session, row)
 
 
@@ -136,6 +136,16 @@ def refuse(office: Office, session: Session, request_id: str) -> EnrolmentState:
     _decide(office, row, REFUSED)
     office.note(session, "enrolment refused", row.entity_id)
     return _state(session, row)
+
+
+def refuse_all(office: Office, session: Session, entity_id: str) -> int:
+    """Refuse what waits in the name of a body; how many. Accept its own request before."""
+    found = repository.waiting_of(session, entity_id)
+    for row in found:
+        _decide(office, row, REFUSED)
+    if found:
+        office.note(session, "enrolments refused", entity_id)
+    return len(found)
 
 
 def _waiting(session: Session, request_id: str) -> EnrolmentRequestRow:

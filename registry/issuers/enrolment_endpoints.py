@@ -10,6 +10,7 @@ from registry.acts import (
     KEYED,
     SIGNED_BODY,
     Body,
+    EntityId,
     Octets,
     Signed,
     answer,
@@ -19,7 +20,7 @@ from registry.acts import (
 from registry.house import House
 from registry.issuers import repository
 from registry.issuers.endpoints import DEFAULT_BLOCK
-from registry.issuers.enrolling import accept, receive, refuse, shown
+from registry.issuers.enrolling import accept, receive, refuse, refuse_all, shown
 from registry.office import Office
 from registry.operators.endpoints import ANYONE, REGISTRARS, operator
 from registry.status_lists.signed import text_of
@@ -35,11 +36,28 @@ Kid = Annotated[
 ]
 
 
+Iss = Annotated[
+    str | None,
+    Query(pattern=r"^https://[!-~]+$", max_length=512, description="The body that is named."),
+]
+
+
 class AcceptBody(Body):
     """As what the key is listed."""
 
     kind: Literal["issuer", "authority"] = "issuer"
     block: int = Field(default=DEFAULT_BLOCK, ge=1, le=MAX_BLOCK)
+
+
+class RefusalBody(Body):
+    """`entity_id`: the body in whose name they wait."""
+
+    entity_id: EntityId
+
+
+class RefusalView(BaseModel):
+    entity_id: str
+    refused: int = Field(description="How many.")
 
 
 class RequestView(BaseModel):
@@ -81,6 +99,7 @@ def _add_asking(router: APIRouter, house: House) -> None:
         _: Anyone,
         state: State | None = None,
         kid: Kid = None,
+        iss: Iss = None,
         limit: Limit = 50,
         cursor: Cursor = None,
     ) -> dict[str, Any]:
@@ -88,7 +107,7 @@ def _add_asking(router: APIRouter, house: House) -> None:
         response.headers["Cache-Control"] = "no-store"
         behind = after(cursor) or ""
         with house.view().reading() as session:
-            rows = repository.requests_page(session, state, kid, after=behind, limit=limit + 1)
+            rows = repository.requests_page(session, state, kid, iss, after=behind, limit=limit + 1)
         return page(
             rows, limit, key=lambda row: row.id, shown=shown, request=request, response=response
         )
@@ -119,5 +138,17 @@ def _add_deciding(router: APIRouter, house: House) -> None:
 
         def act(office: Office, session: Session) -> tuple[dict[str, Any], list[str]]:
             return refuse(office, session, request_id).model_dump(), []
+
+        return once(house, request, who, octets, act, roles=REGISTRARS, status=200)
+
+    @router.post("/v1/enrolments/refuse", response_model=RefusalView, dependencies=KEYED)
+    def all_refused(
+        request: Request, who: Registrar, body: RefusalBody, octets: Octets
+    ) -> Response:
+        """Give up all that wait in the name of a body, once its own request was accepted."""
+
+        def act(office: Office, session: Session) -> tuple[dict[str, Any], list[str]]:
+            count = refuse_all(office, session, body.entity_id)
+            return {"entity_id": body.entity_id, "refused": count}, []
 
         return once(house, request, who, octets, act, roles=REGISTRARS, status=200)

@@ -2,7 +2,7 @@
 
 from collections.abc import Collection, Sequence
 
-from sqlalchemy import delete, select
+from sqlalchemy import Select, delete, select
 from sqlalchemy.orm import Session
 
 from registry.issuers.models import EnrolmentRequestRow, EntityKeyRow, EntityRow, StatementRow
@@ -134,14 +134,28 @@ def add_request(session: Session, row: EnrolmentRequestRow) -> None:
 
 
 def waiting_of(
-    session: Session, entity_id: str | None = None
-) -> Sequence[EnrolmentRequestRow]:  # fmt: skip
-    """Requests that wait, of one body or of all, the oldest first."""
-    wanted = select(EnrolmentRequestRow).where(EnrolmentRequestRow.state == "waiting")
+    session: Session, entity_id: str, kid: str | None = None
+) -> Sequence[EnrolmentRequestRow]:
+    """Requests that wait of one body, or of one key of it."""
+    wanted = _waiting().where(EnrolmentRequestRow.entity_id == entity_id)
+    if kid is not None:
+        wanted = wanted.where(EnrolmentRequestRow.kid == kid)
+    return session.scalars(wanted).all()
+
+
+def waiting_beyond(
+    session: Session, count: int, entity_id: str | None = None
+) -> Sequence[EnrolmentRequestRow]:
+    """Requests that wait, of one body or of all, without the `count` newest."""
+    wanted = _waiting()
     if entity_id is not None:
         wanted = wanted.where(EnrolmentRequestRow.entity_id == entity_id)
-    order = (EnrolmentRequestRow.received_at, EnrolmentRequestRow.id)
-    return session.scalars(wanted.order_by(*order)).all()
+    newest_first = (EnrolmentRequestRow.received_at.desc(), EnrolmentRequestRow.id)
+    return session.scalars(wanted.order_by(*newest_first).offset(count)).all()
+
+
+def _waiting() -> Select[EnrolmentRequestRow]:
+    return select(EnrolmentRequestRow).where(EnrolmentRequestRow.state == "waiting")
 
 
 def remove_request(session: Session, row: EnrolmentRequestRow) -> None:
@@ -150,7 +164,13 @@ def remove_request(session: Session, row: EnrolmentRequestRow) -> None:
 
 
 def requests_page(
-    session: Session, state: str | None, kid: str | None, *, after: str, limit: int
+    session: Session,
+    state: str | None,
+    kid: str | None,
+    entity_id: str | None,
+    *,
+    after: str,
+    limit: int,
 ) -> Sequence[EnrolmentRequestRow]:
     """Requests by identifier, behind one."""
     wanted = select(EnrolmentRequestRow).where(EnrolmentRequestRow.id > after)
@@ -158,6 +178,8 @@ def requests_page(
         wanted = wanted.where(EnrolmentRequestRow.state == state)
     if kid is not None:
         wanted = wanted.where(EnrolmentRequestRow.kid == kid)
+    if entity_id is not None:
+        wanted = wanted.where(EnrolmentRequestRow.entity_id == entity_id)
     return session.scalars(wanted.order_by(EnrolmentRequestRow.id).limit(limit)).all()
 
 

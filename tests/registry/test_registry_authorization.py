@@ -54,6 +54,7 @@ MAY: dict[tuple[str, str], frozenset[str]] = {
     # and do
     ("POST", "/v1/enrolments/{request_id}/accept"): REGISTRARS,
     ("POST", "/v1/enrolments/{request_id}/refuse"): REGISTRARS,
+    ("POST", "/v1/enrolments/refuse"): REGISTRARS,
     ("POST", "/v1/issuers"): REGISTRARS,
     ("POST", "/v1/blocks"): REGISTRARS,
     ("POST", "/v1/verifiers"): REGISTRARS,

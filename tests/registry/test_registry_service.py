@@ -14,7 +14,8 @@ from registry_service import Caller, block_request, calling, order, published_ve
 from sqlalchemy import text
 
 from registry.database import transaction
-from registry.issuers.enrolling import MAX_WAITING_OF_BODY
+from registry.issuers.enrolling import MAX_WAITING, MAX_WAITING_OF_BODY
+from registry.issuers.models import EnrolmentRequestRow
 from registry.status_lists.endpoints import takes_gzip, wanted_form
 from schemas.types import load_type
 from talentseal.commandline import now
@@ -400,6 +401,62 @@ def test_a_key_that_asks_anew_takes_the_place_of_its_own_request(caller: Caller)
         assert caller.sign("/v1/enrolments", text).status_code == 200
     (found,) = waiting(caller, kid=key.public.kid)
     assert found["names"]["en"] == "The second"
+
+
+@both_databases
+def test_when_the_books_are_full_the_oldest_gives_way_and_may_ask_again(caller: Caller) -> None:
+    oldest = Path(caller.desk.request(new_signer(), "https://early.sz.example")).read_text()
+    assert caller.sign("/v1/enrolments", oldest).json()["state"] == "waiting"
+    found = {"state": "waiting", "jurisdiction": SZ, "names": {}, "jws": "", "received_at": 2**33}
+    with transaction(connect(caller.desk.database)) as session:
+        session.add_all(
+            EnrolmentRequestRow(id=f"{i}", entity_id=f"https://{i}.sz.example", kid=f"{i}", **found)
+            for i in range(MAX_WAITING - 1)
+        )
+    newest = Path(caller.desk.request(new_signer(), "https://late.sz.example")).read_text()
+    assert caller.sign("/v1/enrolments", newest).json()["state"] == "waiting"
+    assert count_waiting(caller) == MAX_WAITING
+    assert waiting(caller, iss="https://early.sz.example") == []
+    assert caller.sign("/v1/enrolments", oldest).json()["state"] == "waiting"
+    assert len(waiting(caller, iss="https://early.sz.example")) == 1
+    assert count_waiting(caller) == MAX_WAITING
+
+
+def count_waiting(caller: Caller) -> int:
+    with transaction(connect(caller.desk.database)) as session:
+        query = "SELECT count(*) FROM enrolment_request WHERE state = 'waiting'"
+        return int(session.execute(text(query)).scalar_one())
+
+
+def test_an_operator_clears_what_strangers_asked_in_the_name_of_a_body(caller: Caller) -> None:
+    body, own, stranger = "https://victim.sz.example", new_signer(), new_signer()
+    for key in (own, stranger):
+        request = Path(caller.desk.request(key, body)).read_text()
+        assert caller.sign("/v1/enrolments", request).json()["state"] == "waiting"
+    other = Path(caller.desk.request(new_signer(), "https://other.sz.example")).read_text()
+    assert caller.sign("/v1/enrolments", other).status_code == 200
+    listed = {one["kid"]: one["id"] for one in waiting(caller, iss=body)}
+    assert listed.keys() == {own.public.kid, stranger.public.kid}
+    path = f"/v1/enrolments/{listed[own.public.kid]}/accept"
+    assert caller.send(path, "registrar", {}).json()["state"] == "accepted"
+    cleared = caller.send("/v1/enrolments/refuse", "registrar", {"entity_id": body})
+    assert cleared.json() == {"entity_id": body, "refused": 1}
+    assert [one["entity_id"] for one in waiting(caller)] == ["https://other.sz.example"]
+    told = caller.sign("/v1/enrolments", request).json()
+    assert told["state"] == "refused"
+    acts = [one["act"] for one in caller.get("/v1/audit", "reader").json()["items"]]
+    assert "enrolments refused" in acts
+
+
+def test_a_listed_key_that_asks_again_pushes_nobody_out(
+    caller: Caller, station_key: SoftwareSigner
+) -> None:
+    for _ in range(MAX_WAITING_OF_BODY):
+        request = Path(caller.desk.request(new_signer(), STATION)).read_text()
+        assert caller.sign("/v1/enrolments", request).status_code == 200
+    again = Path(caller.desk.request(station_key, STATION)).read_text()
+    assert caller.sign("/v1/enrolments", again).json()["state"] == "accepted"
+    assert len(waiting(caller, iss=STATION)) == MAX_WAITING_OF_BODY
 
 
 def waiting(caller: Caller, **wanted: str) -> list[dict[str, Any]]:
