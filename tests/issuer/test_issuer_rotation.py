@@ -2,6 +2,8 @@
 
 import json
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from subprocess import Popen
 
@@ -16,6 +18,9 @@ from talentseal.encoding import b64url_decode
 from talentseal.errors import Exit
 from talentseal.keys import new_signer
 from talentseal.reading import Evidence
+
+WORKERS = ("left", "right")
+PATIENCE_SECONDS = 120  # of a test on a busy machine; a certificate takes a fraction of a second
 
 # Seals one certificate after another, each into a file of its own, until a file says stop.
 SEALING = """
@@ -63,10 +68,23 @@ def sealed_files(bureau: Bureau, prefix: str = "") -> list[Path]:
     return sorted(bureau.home.glob(f"{prefix}*-[0-9][0-9][0-9][0-9].json"))
 
 
+@contextmanager
+def sealing(bureau: Bureau) -> Iterator[list["Popen[str]"]]:
+    """Two processes that seal, until the block ends; whatever became of it, so do they."""
+    claims = bureau.claims()
+    workers = [bureau.process(SEALING.format(claims=claims, prefix=name)) for name in WORKERS]
+    try:
+        yield workers
+    finally:
+        (bureau.home / "stop").touch()
+        for worker in workers:
+            worker.wait(PATIENCE_SECONDS)
+
+
 def wait_for_more(bureau: Bureau, workers: list["Popen[str]"], count: int = 2) -> None:
     """Until every worker has sealed a few more."""
-    wanted = {name: len(sealed_files(bureau, name)) + count for name in ("left", "right")}
-    end = time.monotonic() + 60
+    wanted = {name: len(sealed_files(bureau, name)) + count for name in WORKERS}
+    end = time.monotonic() + PATIENCE_SECONDS
     while any(len(sealed_files(bureau, name)) < many for name, many in wanted.items()):
         for worker in workers:
             assert worker.poll() is None, worker.communicate()[1]
@@ -74,30 +92,27 @@ def wait_for_more(bureau: Bureau, workers: list["Popen[str]"], count: int = 2) -
         time.sleep(0.02)
 
 
+@pytest.mark.timeout(600)  # of what its processes do, all waits for a busy machine
 @both_databases
 def test_a_key_is_rotated_while_certificates_are_sealed(bureau: Bureau) -> None:
-    claims = bureau.claims()
-    workers = [
-        bureau.process(SEALING.format(claims=claims, prefix=name)) for name in ("left", "right")
-    ]
-    wait_for_more(bureau, workers)
-    rotate(bureau)  # listed, and without rights
-    bureau.registry.ask("publish")
-    bureau.enrol()
-    wait_for_more(bureau, workers)
-    bureau.registry.ask("grant", "renew", "--issuer", BUREAU)
-    bureau.registry.ask("publish")
-    bureau.sync()
-    wait_for_more(bureau, workers)
-    (bureau.home / "stop").touch()
-    told = [worker.communicate(timeout=60)[1] for worker in workers]
+    with sealing(bureau) as workers:
+        wait_for_more(bureau, workers)
+        rotate(bureau)  # listed, and without rights
+        bureau.registry.ask("publish")
+        bureau.enrol()
+        wait_for_more(bureau, workers)
+        bureau.registry.ask("grant", "renew", "--issuer", BUREAU)
+        bureau.registry.ask("publish")
+        bureau.sync()
+        wait_for_more(bureau, workers)
+    told = [worker.communicate()[1] for worker in workers]
     assert [worker.returncode for worker in workers] == [Exit.OK, Exit.OK], told
     codes = [code_in(path) for path in sealed_files(bureau)]
     assert [bureau.outcome(Evidence(code=code)) for code in codes] == [("accept", [])] * len(codes)
     assert bureau.rows("SELECT DISTINCT kid FROM certificate ORDER BY kid") == [
         (kid,) for kid in sorted(kids(bureau))
     ]
-    for name in ("left", "right"):
+    for name in WORKERS:
         used = [kid8_in(path) for path in sealed_files(bureau, name)]
         assert used == sorted(used, key=used.index), "the key is changed once, and not back"
 

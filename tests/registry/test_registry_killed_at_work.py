@@ -41,26 +41,36 @@ def service(desk: Desk) -> WarmProcess:
                        folder=desk.home)  # fmt: skip
 
 
+def calling(url: str) -> httpx2.Client:
+    return httpx2.Client(base_url=url, trust_env=False, timeout=60)
+
+
 def keep_calling(
     url: str, signer: SoftwareSigner, uri: str, indices: Iterator[int], ledger: Ledger
 ) -> None:
     """Revoke one credential after the other, and ask for blocks, until nobody answers."""
-    with httpx2.Client(base_url=url, trust_env=False, timeout=30, headers=JOSE) as client:
+    with calling(url) as client:
         try:
             while True:
                 with ledger.lock:
                     idx = next(indices)
                 seq = ledger.number()
                 text = order(signer, seq, [(uri, idx, 1)])
-                answer = client.post("/v1/status/orders", content=text)
+                answer = client.post("/v1/status/orders", content=text, headers=JOSE)
                 if answer.status_code == 200:
                     ledger.taken[seq] = idx
                 if seq % 10 == 0:
-                    asked = client.post("/v1/status/blocks", content=block_request(signer, 8))
+                    wanted = block_request(signer, 8)
+                    asked = client.post("/v1/status/blocks", content=wanted, headers=JOSE)
                     if asked.status_code == 200:
                         ledger.given.append(asked.json()["indices"])
         except httpx2.HTTPError:
             return
+
+
+def wait_for_an_order(ledger: Ledger) -> None:
+    before = len(ledger.taken)
+    until(lambda: len(ledger.taken) > before)
 
 
 @pytest.mark.timeout(300)
@@ -70,7 +80,7 @@ def test_every_order_that_was_acknowledged_is_in_the_next_published_list(
 ) -> None:
     chance = random.Random(44)  # noqa: S311  not a secret
     ledger = Ledger()
-    with service(desk) as running, httpx2.Client(base_url=running.url) as client:
+    with service(desk) as running, calling(running.url) as client:
         block = Caller(running.url, desk, client).block(station_key, 8192)
     uri, indices = block["uri"], iter(block["indices"])
     for _ in range(KILLS):
@@ -79,15 +89,16 @@ def test_every_order_that_was_acknowledged_is_in_the_next_published_list(
             callers = [threading.Thread(target=keep_calling, args=asked) for _ in range(CALLERS)]
             for one in callers:
                 one.start()
+            wait_for_an_order(ledger)  # however slowly the service begins
             time.sleep(chance.uniform(0.3, LONGEST_LIFE_SECONDS))
             running.kill()
             for one in callers:
                 one.join(60)
         assert desk.read(SZ)["status/head.json"]  # the world reads something whole meanwhile
-    assert len(ledger.taken) > KILLS
-    with service(desk) as running, httpx2.Client(base_url=running.url) as client:
+    published = f'talentseal_publications_total{{jurisdiction="{SZ}"}}'
+    with service(desk) as running, calling(running.url) as client:
         caller = Caller(running.url, desk, client)
-        until(lambda: "talentseal_publications_total{" in caller.get("/metrics").text)
+        until(lambda: published in caller.get("/metrics").text)
         held = caller.status(uri)
         assert [seq for seq, idx in ledger.taken.items() if held.value(idx) != 1] == []
     given = [idx for part in (block["indices"], *ledger.given) for idx in part]
