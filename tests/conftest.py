@@ -1,10 +1,20 @@
-"""What tests of several packages ask for: a database of either kind."""
+"""What tests of several packages ask for: one profile of Hypothesis, a database of either kind."""
 
 from collections.abc import Iterator
 from dataclasses import replace
 
 import pytest
+from hypothesis import HealthCheck, settings
 from postgres import POSTGRESQL, SQLITE, Cluster, running_cluster
+
+settings.register_profile(
+    "talentseal",
+    deadline=None,  # two busy cores are no reason to fail
+    derandomize=True,
+    database=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+)
+settings.load_profile("talentseal")  # here, so that a folder alone is tested as all of them are
 
 
 @pytest.fixture(scope="session")

@@ -1,19 +1,9 @@
 """One honest world for all properties: they change what is shown, never the world itself."""
 
 import pytest
-from hypothesis import HealthCheck, settings
 from simulator import Held, World
 
 from talentseal.bundle import Bundle
-
-settings.register_profile(
-    "talentseal",
-    deadline=None,  # two busy cores are no reason to fail
-    derandomize=True,
-    database=None,
-    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
-)
-settings.load_profile("talentseal")
 
 
 @pytest.fixture(scope="session")
