@@ -385,7 +385,7 @@ def _change(act: str, number: str, reason: str, *, as_json: bool) -> None:
     from issuer.status.service import change
 
     number = change(_office(), act, number, reason=reason, now=now())
-    told = f"{number}  {act}: ordered; in the next list after `registry publish`"
+    told = f"{number}  {act}: ordered; in force with the registry's next list"
     emit({"id": number, "act": act, "reason": reason}, as_json=as_json, text=told)
 
 

@@ -22,7 +22,7 @@ from talentseal.service.idempotency import idempotency_table
 from talentseal.service.migrations import NUMBER
 
 REVISION = "0004"  # the newest of issuer/migrations/versions
-SCHEMA = Schema("issuer", Path(__file__).parent / "migrations", REVISION)
+SCHEMA = Schema("issuer", Path(__file__).parent / "migrations", REVISION, own="certificate")
 open_database, transaction, reading = SCHEMA.open, SCHEMA.transaction, SCHEMA.reading
 metadata = MetaData()
 

@@ -11,13 +11,16 @@ from issuer.office import TRUST_SOURCE, Office
 from issuer.status.blocks import top_up
 from issuer.status.outbox import Carrier
 from talentseal.commandline import setting
+from talentseal.encoding import to_seconds
 from talentseal.service.app import Service
 from talentseal.service.jobs import Repeating
+from talentseal.trustdb import current_set
 
 OUTBOX, BLOCKS, TRUST, RETENTION = "outbox", "blocks", "trust", "retention"
 _OUTBOX_SECONDS = 2.0  # between looks; after a failure the carrier itself rests longer
-_BLOCKS_SECONDS = 60.0
-_TRUST_SECONDS = 300.0
+_BLOCKS_SECONDS = 10.0
+_LOOK_SECONDS = 2.0  # at the trust data that is held, which a command may have brought
+_TRUST_SECONDS, _TRUST_RETRY_SECONDS = 300, 30  # between two synchronisations; after a failure
 _RETENTION_SECONDS = 300.0
 
 
@@ -27,6 +30,7 @@ class Duties:
     def __init__(self, office: Office, clock: Callable[[], datetime]) -> None:
         self._office, self._clock = office, clock
         self._carrier = Carrier(office, clock)
+        self._held, self._bring_at = current_set(office.trust), 0
         self._jobs: dict[str, Repeating] = {}
 
     def jobs(self, service: Service) -> Sequence[Repeating]:
@@ -34,7 +38,7 @@ class Duties:
         work: Sequence[tuple[str, Callable[[], object], float]] = (
             (OUTBOX, self._carrier.run, _OUTBOX_SECONDS),
             (BLOCKS, self.store_indices, _BLOCKS_SECONDS),
-            (TRUST, self.renew_trust, _TRUST_SECONDS),
+            (TRUST, self.renew_trust, _LOOK_SECONDS),
             (RETENTION, self.erase, _RETENTION_SECONDS),
         )
         self._jobs = {
@@ -63,10 +67,22 @@ class Duties:
         top_up(self._office, now=self._clock())
 
     def renew_trust(self) -> None:
-        """Bring the trust data from its source, if one is set, and read it afresh in any case."""
-        source = setting(TRUST_SOURCE)
+        """Bring the trust data when it is time to; take up what is there, whoever brought it."""
         try:
-            if source is not None:
-                bring_trust(self._office, source=source, now=self._clock())
+            self._bring()
         finally:
-            self._office.renew()
+            held = current_set(self._office.trust)
+            if held != self._held:
+                self._held = held
+                self._office.renew()
+
+    def _bring(self) -> None:
+        """From the source, if one is set, once the issuer is enrolled and its root is known."""
+        source, moment = setting(TRUST_SOURCE), self._clock()
+        now = to_seconds(moment)
+        is_early = self._bring_at - _TRUST_SECONDS <= now < self._bring_at  # by a steady clock
+        if source is None or is_early or not self._office.is_enrolled():
+            return
+        self._bring_at = now + _TRUST_RETRY_SECONDS
+        bring_trust(self._office, source=source, now=moment)
+        self._bring_at = now + _TRUST_SECONDS

@@ -160,6 +160,11 @@ class Office:
         with reading(self.engine) as db:
             return fact(db, name)
 
+    def is_enrolled(self) -> bool:
+        """Whether the registry's answer has been taken in."""
+        with reading(self.engine) as db:
+            return find_fact(db, "root") is not None
+
     def standing(self) -> "Standing":
         """Who seals here, and with which keys. Raises UsageError before enrolment."""
         with reading(self.engine) as db:

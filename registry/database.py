@@ -16,7 +16,7 @@ from talentseal.service.database import Schema, read_only
 from talentseal.service.migrations import NUMBER
 
 REVISION = "0002"  # the newest of registry/migrations/versions
-SCHEMA = Schema("registry", Path(__file__).parent / "migrations", REVISION)
+SCHEMA = Schema("registry", Path(__file__).parent / "migrations", REVISION, own="jurisdiction")
 
 
 class Base(DeclarativeBase):

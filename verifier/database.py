@@ -11,7 +11,7 @@ from talentseal.service.database import Schema
 from talentseal.service.migrations import NUMBER
 
 REVISION = "0002"  # the newest of verifier/migrations/versions
-SCHEMA = Schema("verifier", Path(__file__).parent / "migrations", REVISION)
+SCHEMA = Schema("verifier", Path(__file__).parent / "migrations", REVISION, own="receipt")
 open_database, transaction, reading = SCHEMA.open, SCHEMA.transaction, SCHEMA.reading
 metadata = MetaData()
 

@@ -124,7 +124,8 @@ def _no_room() -> UnavailableError:
     return UnavailableError(
         "no status indices are left",
         code="STATUS_LIST_UNPUBLISHED",
-        hint="Ask for a block with `registry issuer block`, then run `issuer enrol FILE`.",
+        hint="Ask for a block with `registry issuer block`, then run `issuer enrol FILE`; where "
+        "TALENTSEAL_REGISTRY_URL is set, the service asks by itself within seconds.",
     )
 
 

@@ -39,6 +39,7 @@ def issue(office: Office, order: Order, *, now: datetime, random: Random = os.ur
     check_claims(order)
     standing, bundle = office.standing(), office.bundle
     check_direct(bundle, order.type_id)
+    _take_in_indices(office, len(order.forms), now=now)
     uri = repository.usable_list(office.engine, bundle)
     plan, kid = settled(bundle, order, standing, uri, now=now, random=random)
     signer = office.signer(kid)
@@ -51,6 +52,13 @@ def issue(office: Office, order: Order, *, now: datetime, random: Random = os.ur
         office.engine, Record(number, order.type_id, kid, to_seconds(now), plan.exp, copies)
     )
     return Issued(number, order, sealed, plan.one_language)
+
+
+def _take_in_indices(office: Office, count: int, *, now: datetime) -> None:
+    """Ask the registry for more where these would not do. Raises UnavailableError."""
+    from issuer.status.blocks import top_up
+
+    top_up(office, now=now, least=count)
 
 
 def check_direct(bundle: Bundle, type_id: str) -> None:

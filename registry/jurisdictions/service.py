@@ -110,8 +110,12 @@ def _add(
 def _check(wanted: NewJurisdiction) -> None:
     if not is_territory(wanted.code) or "x-" in wanted.code:
         raise UsageError(f"{wanted.code} is no jurisdiction code such as HK or CN/4403")
-    if not wanted.namespaces or not all(is_host(name) for name in wanted.namespaces):
-        raise UsageError("name spaces are DNS suffixes such as sz.example", hint="Add --namespace.")
+    wrong = [name for name in wanted.namespaces if not is_host(name)]
+    if wrong or not wanted.namespaces:
+        raise UsageError(
+            f"{wrong[0][:80]} is no name space" if wrong else "a jurisdiction needs a name space",
+            hint="Name spaces are DNS suffixes: --namespace sz.example.",
+        )
     if not is_entity_id(wanted.entity_id) or not is_inside(wanted.entity_id, wanted.namespaces):
         raise UsageError(
             f"{wanted.entity_id} is no https URL inside the name spaces of the jurisdiction"

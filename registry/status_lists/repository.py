@@ -38,11 +38,9 @@ def open_list(session: Session, list_id: str, *, now: int) -> None:
 def free_indices(session: Session, jurisdiction: str) -> int:
     """How many indices of published lists can still be handed out."""
     left = select(func.coalesce(func.sum(StatusListRow.size - StatusListRow.next_free), 0))
-    return session.scalar(
-        left.where(
-            StatusListRow.jurisdiction == jurisdiction, StatusListRow.published_at.is_not(None)
-        )
-    ) or 0  # fmt: skip
+    of_jurisdiction = StatusListRow.jurisdiction == jurisdiction
+    found = session.scalar(left.where(of_jurisdiction, StatusListRow.published_at.is_not(None)))
+    return int(found or 0)  # PostgreSQL adds wide integers up to a decimal
 
 
 def close_list(session: Session, list_id: str) -> None:

@@ -74,22 +74,32 @@ class Schema:
     owner     the service, as its errors call it
     scripts   folder of its Alembic migrations
     revision  the newest of them
+    own       a table that its first migration makes and no other service has; "": not looked for
     """
 
     owner: str
     scripts: Path
     revision: str
+    own: str = ""
 
     def found(self, engine: Engine) -> str | None:
         """The revision of a database, None for one that holds nothing.
 
-        Raises UnavailableError for one that a newer program has made, or that cannot be opened.
+        Raises UnavailableError for one that a newer program or another service has made, or that
+        cannot be opened.
         """
         with self.explained("cannot be opened"), read_only(engine).connect() as connection:
-            if not inspect(connection).has_table("alembic_version"):
+            tables = inspect(connection)
+            if not tables.has_table("alembic_version"):
                 return None
+            is_own = not self.own or tables.has_table(self.own)
             query = text("SELECT version_num FROM alembic_version")
             found: str | None = connection.execute(query).scalar()
+        if not is_own:
+            raise UnavailableError(
+                "the database belongs to another service",
+                hint=f"Name the one of this service in TALENTSEAL_{self.owner.upper()}_DB.",
+            )
         if found is not None and found > self.revision:
             raise UnavailableError(
                 "the database was made by a newer version of this program",

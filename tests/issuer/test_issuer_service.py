@@ -1,5 +1,11 @@
+import time
+from pathlib import Path
+
+import pytest
 from issuer_desk import Bureau
 from officers_desk import open_counter
+
+from talentseal.errors import Exit
 
 
 def test_the_service_is_ready_where_key_trust_and_indices_are_there(bureau: Bureau) -> None:
@@ -15,3 +21,29 @@ def test_the_service_is_ready_where_key_trust_and_indices_are_there(bureau: Bure
         answer = client.get("/readyz")
         assert answer.status_code == 503
         assert not answer.json()["parts"]["status"]["ok"]
+
+
+def test_trust_data_that_a_command_brings_is_taken_up_in_seconds(
+    bureau: Bureau, tmp_path: Path
+) -> None:
+    trust, aside = bureau.home / "issuer" / "trust", tmp_path / "aside"
+    trust.rename(aside)  # as before the first synchronisation
+    with open_counter(bureau) as counter:
+        client = counter.client
+        assert not client.get("/readyz").json()["parts"]["trust"]["ok"]
+        aside.rename(trust)
+        deadline = time.monotonic() + 30
+        while not client.get("/readyz").json()["parts"]["trust"]["ok"]:
+            assert time.monotonic() < deadline, "it is not taken up"
+            time.sleep(0.1)
+
+
+def test_the_database_of_another_service_is_named_as_such(
+    bureau: Bureau, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    other = f"sqlite:///{bureau.home / 'registry' / 'registry.db'}"
+    monkeypatch.setenv("TALENTSEAL_ISSUER_DB", other)
+    for command in (["list"], ["migrate"]):
+        ran = bureau.run(*command)
+        assert (ran.code, "belongs to another service" in ran.err) == (Exit.UNAVAILABLE, True)
+        assert "TALENTSEAL_ISSUER_DB" in ran.err

@@ -573,6 +573,7 @@ def test_an_account_that_has_ended_does_nothing_any_more(caller: Caller, desk: D
 # --- health ---------------------------------------------------------------------------------------
 
 
+@both_databases
 def test_readiness_names_every_part(caller: Caller) -> None:
     parts = caller.get("/readyz").json()["parts"]
     assert {name: part["ok"] for name, part in parts.items()} == dict.fromkeys(
