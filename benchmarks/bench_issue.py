@@ -173,9 +173,9 @@ def _scaling(made: Bureau, *, quick: bool) -> tuple[float, float]:
     rows = QUICK_SCALE_ROWS if quick else SCALE_ROWS
     blocks = QUICK_SCALE_BLOCKS if quick else SCALE_BLOCKS
     jobs = iter([made.job(rows) for _ in range(2 * (blocks + 1))])
+    _more_indices(made, rows * 2 * (blocks + 1))
     office = _office()
     service.sealer_of(office, made.job(1))  # trust data and key are open before the clock runs
-    _more_indices(made, rows * 2 * (blocks + 1))
 
     def act(workers: int) -> Callable[[], object]:
         def run_all() -> None:
