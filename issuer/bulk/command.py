@@ -42,9 +42,11 @@ def run_bulk(
     _check_options(options, dry_run=dry_run)
     job, faults = _job(office, options)
     told = partial(_show_progress, len(job.rows))
-    if not faults and dry_run:
-        faults = check(office, job, workers=options.workers, now=now(), told=told)
-    elif not faults and options.out is not None:
+    if faults or dry_run:
+        known = {fault.row for fault in faults}
+        checked = check(office, job, workers=options.workers, now=now(), told=told)
+        faults = sorted([*faults, *(fault for fault in checked if fault.row not in known)])
+    elif options.out is not None:
         make_private_folder(options.out)
         task = Run(office, job, options.out.absolute(), now, told)
         faults = run(task, resume=resume, workers=options.workers)

@@ -35,7 +35,10 @@ def read_file(path: Path) -> bytes:
 
 
 def parse_rows(data: bytes, *, suffix: str, type_id: str) -> tuple[list[bytes], list[RowFault]]:
-    """Rows in order, and the faults of those that are none. Raises UsageError, InputError."""
+    """Rows in order, empty where one is none, and what is wrong with those.
+
+    Raises UsageError, InputError.
+    """
     if suffix not in (".csv", ".jsonl"):
         raise UsageError("rows come in a .csv or a .jsonl file")
     found = _csv_rows(data, type_id) if suffix == ".csv" else _json_rows(data)
@@ -47,8 +50,9 @@ def parse_rows(data: bytes, *, suffix: str, type_id: str) -> tuple[list[bytes], 
         if isinstance(row, bytes):
             rows.append(row)
         else:
+            rows.append(b"")
             faults.append(row._replace(row=number))
-    if not rows and not faults:
+    if not rows:
         raise UsageError("the file holds no rows")
     return rows, faults
 

@@ -127,6 +127,17 @@ def test_a_line_that_is_no_row_is_refused(bureau: Bureau, line: bytes, pointer: 
     assert [one["pointer"] for one in problem["errors"]] == [pointer]
 
 
+def test_a_line_that_is_no_row_hides_no_fault_of_the_others(bureau: Bureau) -> None:
+    listed = rows(3)
+    del listed[0]["claims"]["family_name"]
+    file = Path(write(bureau, listed))
+    lines = file.read_bytes().splitlines()
+    file.write_bytes(b"\n".join([lines[0], b"not json", *lines[1:]]))
+    told = bureau.problem(*options(bureau, str(file), "--dry-run"))[1]
+    pointers = [one["pointer"] for one in told["errors"]]
+    assert pointers == ["/1/claims/family_name", "/2"]
+
+
 def flat(claims: dict[str, Any], prefix: str = "") -> Iterator[tuple[str, str]]:
     for name, value in claims.items():
         if isinstance(value, dict):
