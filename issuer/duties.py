@@ -14,7 +14,7 @@ from talentseal.commandline import setting
 from talentseal.encoding import to_seconds
 from talentseal.service.app import Service
 from talentseal.service.jobs import Repeating
-from talentseal.trustdb import current_set
+from talentseal.trustdb import mark_of
 
 OUTBOX, BLOCKS, TRUST, RETENTION = "outbox", "blocks", "trust", "retention"
 _OUTBOX_SECONDS = 2.0  # between looks; after a failure the carrier itself rests longer
@@ -30,7 +30,8 @@ class Duties:
     def __init__(self, office: Office, clock: Callable[[], datetime]) -> None:
         self._office, self._clock = office, clock
         self._carrier = Carrier(office, clock)
-        self._held, self._bring_at = current_set(office.trust), 0
+        self._held: object = None  # the state of the trust data last taken up; none is yet
+        self._bring_at = 0  # NumericDate; the source is asked from then on
         self._jobs: dict[str, Repeating] = {}
 
     def jobs(self, service: Service) -> Sequence[Repeating]:
@@ -71,7 +72,7 @@ class Duties:
         try:
             self._bring()
         finally:
-            held = current_set(self._office.trust)
+            held = mark_of(self._office.trust)
             if held != self._held:
                 self._held = held
                 self._office.renew()

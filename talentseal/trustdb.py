@@ -165,6 +165,14 @@ def refused_updates(home: Path) -> Mapping[str, str]:
     return {code: reason for code, reason in refused.items() if isinstance(reason, str)}
 
 
+def mark_of(home: Path) -> tuple[Path | None, Mapping[str, str]]:
+    """What tells one state of the folder from another: the set in force, and updates refused.
+
+    Raises UnavailableError where the folder cannot be read.
+    """
+    return current_set(home), refused_updates(home)
+
+
 # --- writing --------------------------------------------------------------------------------------
 
 

@@ -34,8 +34,6 @@ Kid = Annotated[
     str | None,
     Query(pattern=r"^[A-Za-z0-9_-]{43}$", description="Of the key, as the body tells it."),
 ]
-
-
 Iss = Annotated[
     str | None,
     Query(pattern=r"^https://[!-~]+$", max_length=512, description="The body that is named."),

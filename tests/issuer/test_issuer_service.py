@@ -6,6 +6,7 @@ from issuer_desk import Bureau
 from officers_desk import open_counter
 
 from talentseal.errors import Exit
+from talentseal.trustdb import CURRENT
 
 
 def test_the_service_is_ready_where_key_trust_and_indices_are_there(bureau: Bureau) -> None:
@@ -36,6 +37,14 @@ def test_trust_data_that_a_command_brings_is_taken_up_in_seconds(
         while not client.get("/readyz").json()["parts"]["trust"]["ok"]:
             assert time.monotonic() < deadline, "it is not taken up"
             time.sleep(0.1)
+
+
+def test_trust_data_that_cannot_be_read_is_named_and_ends_no_service(bureau: Bureau) -> None:
+    (bureau.home / "issuer" / "trust" / CURRENT).write_bytes(b"\xff")
+    with open_counter(bureau) as counter:
+        answer = counter.client.get("/readyz")
+        assert (answer.status_code, answer.json()["parts"]["trust"]["ok"]) == (503, False)
+        assert counter.client.get("/healthz").status_code == 200
 
 
 def test_the_database_of_another_service_is_named_as_such(

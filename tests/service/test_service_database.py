@@ -13,6 +13,7 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 
 import pytest
+from parts import need
 from postgres import Cluster, both_databases
 from sqlalchemy import Connection, Engine, text
 from sqlalchemy.exc import DBAPIError
@@ -175,10 +176,10 @@ def test_files_that_others_could_read_are_closed_to_them_and_it_is_said(
     ]
 
 
-@pytest.mark.skipif(os.geteuid() != 0, reason="needs the right to give a file away")
 def test_of_somebody_else_s_file_it_is_said_and_nothing_changed(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
+    need("the right to give a file away", present=os.geteuid() == 0, remedy="run as root")
     path = tmp_path / "some.db"
     path.touch()
     path.chmod(0o640)

@@ -11,7 +11,7 @@ Clock and spread are parameters; nothing runs before `start`.
 
 import random
 import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime
 from pathlib import Path
 
@@ -20,7 +20,7 @@ from talentseal.encoding import to_seconds
 from talentseal.errors import TalentsealError, UnavailableError
 from talentseal.sources import Source, open_source
 from talentseal.sync import Pin, synchronise
-from talentseal.trustdb import current_set, open_bundle, refused_updates
+from talentseal.trustdb import mark_of, open_bundle
 
 FIRST_RETRY_SECONDS = 30.0
 STOP_SECONDS = 5.0
@@ -54,7 +54,7 @@ class Refresher:
         self._turn, self._ended, self._failures = threading.Lock(), threading.Event(), 0
         self._has_tried = False
         self._thread: threading.Thread | None = None
-        self._seen = _mark(home)
+        self._seen = mark_of(home)
         self._bundle = open_bundle(home)
         self.last_problem: str | None = self._bundle.fault
 
@@ -119,18 +119,13 @@ class Refresher:
 
     def _take_up(self) -> None:
         """Load the set in force if it is another one. Raises UnavailableError."""
-        mark = _mark(self._home)
+        mark = mark_of(self._home)
         if mark == self._seen:
             return
         bundle = open_bundle(self._home)
         if bundle.fault:
             raise UnavailableError("the stored trust data is damaged", code=bundle.fault)
         self._bundle, self._seen = bundle, mark
-
-
-def _mark(home: Path) -> tuple[Path | None, Mapping[str, str]]:
-    """What tells one state of the folder from another: the set in force, and updates refused."""
-    return current_set(home), refused_updates(home)
 
 
 class _Stoppable:
