@@ -27,6 +27,7 @@ MAX_ROW_MEMBERS = 2000
 _MEMBERS = {"claims", "territory", "holder"}
 _TERRITORY, _HOLDER = "territory", "holder_jwk"
 _LISTS = ("code_list", "language_map_list")
+_MAX_COLUMN_PARTS = 4  # the deepest claim, issuing_authority.name.zh-Hans, has three
 
 
 def read_file(path: Path) -> bytes:
@@ -130,7 +131,7 @@ def _header(cells: Sequence[str], type_id: str) -> list[str]:
     """The columns. Raises UsageError for one that is no claim, or is there twice."""
     known = load_table(type_id).tops.keys() | {_TERRITORY, _HOLDER}
     for cell in cells:
-        if cell.partition(".")[0] not in known:
+        if cell.partition(".")[0] not in known or cell.count(".") >= _MAX_COLUMN_PARTS:
             raise UsageError(f"no claim of {type_id} has the name {cell[:60]!r}")
     if len(set(cells)) < len(cells):
         raise UsageError("a column stands there twice")

@@ -118,6 +118,7 @@ def test_a_dry_run_keeps_nothing(bureau: Bureau) -> None:
         (b'{"claims":{},"territory":"CN"}', "/1/territory"),
         (b"\xff", "/1"),
         (b'{"claims":{"a":"' + b"x" * 70_000 + b'"}}', "/1"),
+        (b'{"claims":' + b'{"a":' * 5_000 + b"1" + b"}" * 5_001, "/1"),
     ],
 )
 def test_a_line_that_is_no_row_is_refused(bureau: Bureau, line: bytes, pointer: str) -> None:
@@ -160,6 +161,15 @@ def test_a_table_is_read_as_the_same_claims(bureau: Bureau) -> None:
     assert bureau.refused(*options(bureau, str(path))) == (Exit.USAGE, "REQUEST_INVALID")
     path.write_text('family_name\r\n"FANLI\r\n', "utf-8")
     assert bureau.refused(*options(bureau, str(path))) == (Exit.REFUSE, "MALFORMED")
+
+
+def test_a_column_deeper_than_any_claim_is_refused_by_its_name(bureau: Bureau) -> None:
+    path = bureau.home / "rows.csv"
+    for parts in (5, 500):
+        path.write_text(f"id_document{'.a' * (parts - 1)}\r\n1\r\n", "utf-8")
+        code, told = bureau.problem(*options(bureau, str(path)))
+        assert (code, told["code"]) == (Exit.USAGE, "REQUEST_INVALID")
+        assert "id_document.a.a" in told["title"]
 
 
 def test_a_file_is_sealed_once(bureau: Bureau) -> None:
