@@ -1,10 +1,10 @@
 """The rows of a CSV or JSONL file, read strictly and within bounds, each as one JSON object.
 
-JSONL: `{"claims": {...}, "territory": [...], "holder": JWK}`, the last two where they differ from
-what holds for all rows, and where the holder's key is known. CSV (RFC 4180, UTF-8): the header
-names claims, members with a dot (`id_document.number`, `title_name.zh-Hans`); lists are split at
-`;`; an empty cell is no claim; `territory` and `holder_jwk` are columns too. A row without a
-holder's key becomes a code to print.
+Both are UTF-8; a byte order mark at the beginning is passed over. JSONL: `{"claims": {...},
+"territory": [...], "holder": JWK}`, the last two where they differ from what holds for all rows,
+and where the holder's key is known. CSV (RFC 4180): the header names claims, members with a dot
+(`id_document.number`, `title_name.zh-Hans`); lists are split at `;`; an empty cell is no claim;
+`territory` and `holder_jwk` are columns too. A row without a holder's key becomes a code to print.
 
 Not promised here: that the claims are good; that is asked of every row afterwards, before any is
 sealed.
@@ -12,6 +12,7 @@ sealed.
 
 import csv
 import io
+from codecs import BOM_UTF8
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -78,7 +79,7 @@ def _fault(pointer: str, error: str, message: str) -> RowFault:
 
 
 def _json_rows(data: bytes) -> Iterator[bytes | RowFault]:
-    for line in data.split(b"\n"):
+    for line in data.removeprefix(BOM_UTF8).split(b"\n"):
         row = line.rstrip(b"\r")
         if row.strip():
             yield _checked(row)
@@ -117,14 +118,23 @@ def _csv_rows(data: bytes, type_id: str) -> Iterator[bytes | RowFault]:
             cells = next(lines)
         except StopIteration:
             return
-        except csv.Error:
-            raise InputError(
-                f"line {lines.line_num} is no line of CSV", code="MALFORMED"
-            ) from None  # it may quote the line
+        except csv.Error as error:
+            raise _no_line(lines.line_num, str(error)) from None  # it may quote the line
         if header is None:
             header = _header(cells, type_id)
         elif any(cells):
             yield _csv_row(header, cells, type_id)
+
+
+def _no_line(number: int, told: str) -> InputError:
+    """What is wrong with a line, by the words that the reader of CSV has for it."""
+    if not told.startswith("field larger than field limit"):
+        return InputError(f"line {number} is no line of CSV", code="MALFORMED")
+    return InputError(
+        f"a cell in line {number} has more than {csv.field_size_limit()} characters",
+        code="TOO_LARGE",
+        hint="Shorten it, or close the quotes that it or a line before it opened.",
+    )
 
 
 def _header(cells: Sequence[str], type_id: str) -> list[str]:

@@ -161,6 +161,19 @@ def test_a_table_is_read_as_the_same_claims(bureau: Bureau) -> None:
     assert bureau.refused(*options(bureau, str(path))) == (Exit.USAGE, "REQUEST_INVALID")
     path.write_text('family_name\r\n"FANLI\r\n', "utf-8")
     assert bureau.refused(*options(bureau, str(path))) == (Exit.REFUSE, "MALFORMED")
+    path.write_text(f"family_name\r\n{'X' * 140_000}\r\n", "utf-8")
+    code, told = bureau.problem(*options(bureau, str(path)))
+    assert (code, told["code"]) == (Exit.REFUSE, "TOO_LARGE")
+    assert told["title"] == "a cell in line 2 has more than 131072 characters"
+
+
+def test_a_byte_order_mark_is_passed_over_at_the_beginning_alone(bureau: Bureau) -> None:
+    file = Path(write(bureau, rows(2)))
+    file.write_text("\ufeff" + file.read_text("utf-8"), "utf-8")
+    assert bureau.ask(*options(bureau, str(file), "--dry-run"))["rows"] == 2
+    file.write_text("\ufeff" + file.read_text("utf-8"), "utf-8")
+    told = bureau.problem(*options(bureau, str(file), "--dry-run"))[1]
+    assert [one["pointer"] for one in told["errors"]] == ["/1"]
 
 
 def test_a_column_deeper_than_any_claim_is_refused_by_its_name(bureau: Bureau) -> None:
