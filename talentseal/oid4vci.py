@@ -12,7 +12,14 @@ from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple, NoReturn
 
 from schemas.openid4vci import CredentialOffer, CredentialRequest
-from talentseal.encoding import MAX_METADATA_BYTES, dump_json, is_time, parse_json
+from talentseal.encoding import (
+    CLOCK_SKEW_SECONDS,
+    MAX_METADATA_BYTES,
+    MAX_TIME,
+    dump_json,
+    is_time,
+    parse_json,
+)
 from talentseal.errors import InputError, ProtocolError
 from talentseal.jose import is_sealed_by, parse_jws, sign_jws
 from talentseal.keys import JOSE_ALGORITHMS, PublicKey, Signer
@@ -159,12 +166,22 @@ def check_proof(text: str, *, issuer: str, now: int, client_id: str | None = Non
     issued_at: Any = claims.get("iat")
     if not is_time(issued_at) or abs(now - issued_at) > PROOF_WINDOW_SECONDS:
         _no_proof("the proof is not of now")
+    _check_bounds(claims, now)
     if "iss" in claims and (client_id is None or claims["iss"] != client_id):
         _no_proof("the proof names another wallet than the token")
     nonce = claims.get("nonce")
     if not isinstance(nonce, str) or not 0 < len(nonce) <= _MAX_NONCE_CHARS:
         _no_proof("the proof has no nonce")
     return Proof(key, nonce)
+
+
+def _check_bounds(claims: Mapping[str, Any], now: int) -> None:
+    """The bounds that a wallet may have set to its proof (RFC 7519 §4.1.4, §4.1.5)."""
+    ends, starts = claims.get("exp", MAX_TIME), claims.get("nbf", 0)
+    if not (is_time(ends) and is_time(starts)):
+        _no_proof("exp or nbf is no time")
+    if ends <= now - CLOCK_SKEW_SECONDS or starts > now + CLOCK_SKEW_SECONDS:
+        _no_proof("the proof has ended, or does not hold yet")
 
 
 def _proof_key(header: Mapping[str, Any]) -> PublicKey:

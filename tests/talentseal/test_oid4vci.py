@@ -134,6 +134,11 @@ def test_a_proof_may_be_five_minutes_off(seconds: int) -> None:
     assert refused(proof(iat=NOW + seconds + (1 if seconds > 0 else -1))) == "invalid_proof"
 
 
+def test_the_bounds_of_a_proof_are_kept_but_for_a_minute_of_clocks() -> None:
+    bounded = proof(exp=NOW - 59, nbf=NOW + 60)
+    assert oid4vci.check_proof(bounded, issuer=ISSUER, now=NOW).nonce == "n-1"
+
+
 DEFECTS: list[Any] = [
     {"header": {"typ": "JWT"}},
     {"header": {"typ": ...}},
@@ -157,6 +162,11 @@ DEFECTS: list[Any] = [
     {"iat": ...},
     {"iat": str(NOW)},
     {"iat": True},
+    {"exp": NOW - 60},
+    {"exp": str(NOW + 60)},
+    {"exp": None},
+    {"nbf": NOW + 61},
+    {"nbf": True},
     {"iss": "some-wallet"},
     {"nonce": ...},
     {"nonce": ""},
