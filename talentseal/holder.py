@@ -14,7 +14,13 @@ from schemas.verdict import Check
 from talentseal import sdjwt
 from talentseal.cose import is_signed_by
 from talentseal.cwt import OPEN_AUDIENCE
-from talentseal.encoding import CLOCK_SKEW_SECONDS, b64url_decode, is_time, parse_json
+from talentseal.encoding import (
+    CLOCK_SKEW_SECONDS,
+    MAX_TIME,
+    b64url_decode,
+    is_time,
+    parse_json,
+)
 from talentseal.errors import InputError
 from talentseal.jose import Jws, check_header, is_sealed_by, parse_jws
 from talentseal.keys import PublicKey
@@ -45,6 +51,15 @@ class _Shown(NamedTuple):
     at: int
     window: int  # seconds that it may be old
     ahead: int  # seconds that its clock may run ahead of ours
+    starts: int = 0  # the proof's own term, where it names one
+    ends: int = MAX_TIME
+
+    def is_now(self, now: int) -> bool:
+        """Whether it was made just now, and does not itself say otherwise."""
+        return (
+            now - self.window <= self.at <= now + self.ahead
+            and self.starts - CLOCK_SKEW_SECONDS <= now < self.ends + CLOCK_SKEW_SECONDS
+        )
 
 
 def _refuse(code: str) -> NoReturn:
@@ -75,7 +90,7 @@ def holder(
         shown = check(credential, evidence, policy)
     except InputError as error:
         return None, (finding("holder", error.code),)
-    if not (clock_is_sound and now - shown.window <= shown.at <= now + shown.ahead):
+    if not (clock_is_sound and shown.is_now(now)):
         return None, (finding("holder", "HOLDER_TIME", as_of=shown.at),)
     until = shown.at + 2 * shown.window
     if replays is not None and not replays.first_use(shown.replay_key, until=until):
@@ -110,15 +125,24 @@ def _check_key_binding(credential: Credential, evidence: Evidence, _: Policy) ->
     if parsed is None or parsed.key_binding is None or key is None:
         _refuse("HOLDER_PROOF_INVALID")
     token, claims = _open_key_binding(parsed.key_binding, key)
-    shown_at: Any = claims.get("iat")
-    if not is_time(shown_at) or not _same(claims.get("sd_hash"), sdjwt.sd_hash(parsed.bound_text)):
+    shown_at, starts, ends = _times(claims)
+    if not _same(claims.get("sd_hash"), sdjwt.sd_hash(parsed.bound_text)):
         _refuse("HOLDER_PROOF_INVALID")
     if evidence.audience is None or claims.get("aud") != evidence.audience:
         _refuse("HOLDER_AUDIENCE")
     if evidence.nonce is None or not _same(claims.get("nonce"), evidence.nonce):
         _refuse("HOLDER_NONCE")
-    replay_key = hashlib.sha256(token.signing_input).digest()
-    return _Shown(replay_key, shown_at, CHALLENGE_WINDOW_SECONDS, CHALLENGE_WINDOW_SECONDS)
+    replay_key, window = hashlib.sha256(token.signing_input).digest(), CHALLENGE_WINDOW_SECONDS
+    return _Shown(replay_key, shown_at, window, window, starts, ends)
+
+
+def _times(claims: Mapping[str, Any]) -> tuple[int, int, int]:
+    """When the token was made, and its own term; nobody has to name one, whoever does is heard."""
+    at: Any = claims.get("iat")
+    starts, ends = claims.get("nbf", 0), claims.get("exp", MAX_TIME)
+    if not (is_time(at) and is_time(starts) and is_time(ends)):
+        _refuse("HOLDER_PROOF_INVALID")
+    return at, starts, ends
 
 
 def _open_key_binding(text: str, key: PublicKey) -> tuple[Jws, Mapping[str, Any]]:

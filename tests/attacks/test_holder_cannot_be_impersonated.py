@@ -218,6 +218,34 @@ def test_a_proof_inside_its_window_counts(look: Any, calm: World, title: Held, l
     assert said(asked(look, bound(title, calm.now + late))) == ("accept", [])
 
 
+@pytest.mark.parametrize(
+    ("term", "said_of_it"),
+    [
+        ({"exp": -61}, ("refer", ["HOLDER_TIME"])),
+        ({"exp": -60}, ("refer", ["HOLDER_TIME"])),
+        ({"exp": -59}, ("accept", [])),
+        ({"nbf": 61}, ("refer", ["HOLDER_TIME"])),
+        ({"nbf": 60}, ("accept", [])),
+        ({"nbf": -300, "exp": 300}, ("accept", [])),
+        ({"nbf": 3600, "exp": 7200}, ("refer", ["HOLDER_TIME"])),
+    ],
+)
+def test_a_proof_that_names_its_own_term_is_heard(
+    look: Any, calm: World, title: Held, term: dict[str, int], said_of_it: tuple[str, list[str]]
+) -> None:
+    claims: dict[str, Any] = {name: calm.now + shift for name, shift in term.items()}
+    assert said(asked(look, bound(title, calm.now, **claims))) == said_of_it
+
+
+@pytest.mark.parametrize("name", ["exp", "nbf"])
+@pytest.mark.parametrize("value", [None, "4102444800", 4102444800.0, True, -1, 2**63, [1]])
+def test_a_term_that_is_no_time_spoils_the_proof(
+    look: Any, calm: World, title: Held, name: str, value: Any
+) -> None:
+    forged = bound(title, calm.now, **{name: value})
+    assert said(asked(look, forged)) == ("refuse", ["HOLDER_PROOF_INVALID"])
+
+
 def test_a_proof_serves_once(look: Any, calm: World, title: Held) -> None:
     replays = MemoryReplays()
     text = bound(title, calm.now)
