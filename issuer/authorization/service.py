@@ -17,7 +17,7 @@ import hmac
 import os
 from collections.abc import Callable, Sequence
 from datetime import datetime
-from typing import NamedTuple, NoReturn
+from typing import Any, NamedTuple, NoReturn
 
 from sqlalchemy import Connection, delete
 
@@ -100,7 +100,7 @@ def find_offer(
 ) -> CredentialOffer | None:
     """The offer that lies at an address, until it is used or has ended."""
     row = repository.offer_by_id(db, _digest(offer_id))
-    if row is None or row.used_at is not None or row.expires_at <= to_seconds(now):
+    if row is None or not _is_open(row, to_seconds(now)):
         return None
     told = "Six digits that you received another way than this offer."
     tx_code = {"input_mode": "numeric", "length": TX_DIGITS, "description": told}
@@ -113,6 +113,11 @@ def find_offer(
             },
         }
     )
+
+
+def _is_open(row: Any, at: int) -> bool:
+    """Whether an offer was neither used nor guessed at too often, and its time has not passed."""
+    return row.used_at is None and row.tries < MAX_TRIES and at < row.expires_at
 
 
 def _code_of(offer_id: str) -> str:
@@ -150,9 +155,9 @@ def redeem(
         row = repository.offer_by_code(db, _digest(code))
         expected = row.tx_sha256 if row is not None else "0" * 64
         is_right = hmac.compare_digest(_digest(f"{code}\n{tx_code}"), expected)
-        if row is None or row.used_at is not None or row.expires_at <= at:
+        if row is None or not _is_open(row, at):
             redeemed = None
-        elif row.tries >= MAX_TRIES or not is_right:
+        elif not is_right:
             repository.count_try(db, row.code_sha256)
             redeemed = None
         else:

@@ -132,13 +132,20 @@ def test_of_twenty_redemptions_at_once_one_gets_a_token(
 
 
 def test_five_wrong_transaction_codes_end_an_offer(
-    wallet: StrangeWallet, offered: tuple[str, str]
+    counter: Counter, wallet: StrangeWallet, issuance: str
 ) -> None:
-    code, right = offered
-    wrong = f"{(int(right) + 1) % 1_000_000:06}"
+    made = counter.ask(ISSUER, "POST", f"/v1/issuances/{issuance}/offer", {})
+    path, right = made["credential_offer_uri"].removeprefix(wallet.base), made["tx_code"]
+    code, wrong = wallet.code_of(wallet.read_offer(made["link"])), other_than(right)
     for _ in range(5):
+        assert wallet.client.get(path).status_code == 200
         refused(wallet.token(code, wrong), "invalid_grant")
+    assert wallet.client.get(path).status_code == 404
     refused(wallet.token(code, right), "invalid_grant")
+
+
+def other_than(tx_code: str) -> str:
+    return f"{(int(tx_code) + 1) % 1_000_000:06}"
 
 
 @pytest.mark.parametrize(
