@@ -9,13 +9,13 @@ same moment one gets the token.
 A nonce carries its own time and seal; only spent ones are stored, so that asking for nonces costs
 nothing. A nonce is spent at the very end of a request that was otherwise good.
 
-Standard: OpenID4VCI 1.0 (final) §4.1, §6, §7; RFC 6749 §5; RFC 6750.
+Standard: OpenID4VCI 1.0 (final) §4.1, §6, §7; RFC 6749 §5; RFC 6750; RFC 9396 §5.
 """
 
 import hashlib
 import hmac
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from datetime import datetime
 from typing import Any, NamedTuple, NoReturn
 
@@ -55,7 +55,6 @@ class Redeemed(NamedTuple):
     """An access token, told once."""
 
     token: str
-    configurations: Sequence[str]
     expires_in: int
 
 
@@ -138,12 +137,16 @@ def redeem(
     code: str | None,
     tx_code: str | None,
     *,
+    details: Collection[str] = (),
     now: datetime,
     random: Random = os.urandom,
 ) -> Redeemed:
     """An access token for a pre-authorized code. Raises ProtocolError (OpenID4VCI §6.3).
 
     A wrong transaction code is counted before it is refused, also when many come at once.
+
+    details  configurations that are asked for by name: one that is not offered is refused, and the
+             code stays good
     """
     if grant != PRE_AUTHORIZED:
         error = "unsupported_grant_type" if grant else "invalid_request"
@@ -152,24 +155,30 @@ def redeem(
         _refuse("a code and a transaction code are wanted", "invalid_request")
     at, token = to_seconds(now), b64url_encode(random(_SECRET_BYTES * 2))
     with transaction(office.engine) as db:
-        row = repository.offer_by_code(db, _digest(code))
-        expected = row.tx_sha256 if row is not None else "0" * 64
-        is_right = hmac.compare_digest(_digest(f"{code}\n{tx_code}"), expected)
-        if row is None or not _is_open(row, at):
-            redeemed = None
-        elif not is_right:
-            repository.count_try(db, row.code_sha256)
-            redeemed = None
-        else:
-            repository.use_offer(db, row.code_sha256, at=at)
+        row = _offer_for(db, code, tx_code, at)
+        if row is not None:
             names = repository.names(row.configurations)
+            if not set(details) <= set(names):
+                _refuse("details of something that is not offered", "invalid_authorization_details")
+            repository.use_offer(db, row.code_sha256, at=at)
             repository.add_token(
                 db, _digest(token), row.issuance, names, expires_at=at + TOKEN_SECONDS
             )
-            redeemed = Redeemed(token, names, TOKEN_SECONDS)
-    if redeemed is None:
+    if row is None:
         _refuse("the code or the transaction code is not good, or no longer", "invalid_grant")
-    return redeemed
+    return Redeemed(token, TOKEN_SECONDS)
+
+
+def _offer_for(db: Connection, code: str, tx_code: str, at: int) -> Any | None:
+    """The open offer of both codes; a wrong transaction code is counted."""
+    row = repository.offer_by_code(db, _digest(code))
+    expected = row.tx_sha256 if row is not None else "0" * 64
+    is_right = hmac.compare_digest(_digest(f"{code}\n{tx_code}"), expected)
+    if row is None or not _is_open(row, at):
+        return None
+    if not is_right:
+        repository.count_try(db, row.code_sha256)
+    return row if is_right else None
 
 
 def find_token(db: Connection, token: str, *, now: datetime | None) -> Token:

@@ -148,6 +148,7 @@ def _redeem(office: Office, fields: Mapping[str, str], now: datetime) -> dict[st
         fields.get("grant_type"),
         fields.get("pre-authorized_code"),
         fields.get("tx_code"),
+        details=asked,
         now=now,
     )
     document: dict[str, Any] = {
@@ -155,21 +156,20 @@ def _redeem(office: Office, fields: Mapping[str, str], now: datetime) -> dict[st
         "token_type": "Bearer",
         "expires_in": redeemed.expires_in,
     }
-    granted = [name for name in asked if name in redeemed.configurations]
-    if granted:
+    if asked:
         document["authorization_details"] = [
             {
                 "type": DETAILS_TYPE,
                 "credential_configuration_id": name,
                 "credential_identifiers": [f"{name}{service.IDENTIFIER_SUFFIX}"],
             }
-            for name in granted
+            for name in asked
         ]
     return document
 
 
 def _details(text: str | None) -> list[str]:
-    """The configurations asked for by details (RFC 9396). Raises ProtocolError."""
+    """The configurations asked for by details, one at least (RFC 9396). Raises ProtocolError."""
     if text is None:
         return []
     try:
@@ -182,7 +182,8 @@ def _details(text: str | None) -> list[str]:
         if isinstance(one, dict) and one.get("type") == DETAILS_TYPE
     ]
     known = metadata.configurations()
-    if len(names) != len(listed) or not all(isinstance(n, str) and n in known for n in names):
+    is_known = all(isinstance(name, str) and name in known for name in names)
+    if not names or len(names) != len(listed) or not is_known:
         raise ProtocolError(
             "details of another kind, or of no configuration", error="invalid_authorization_details"
         )

@@ -1,5 +1,6 @@
 """The pre-authorized code flow, honest and dishonest (mirrors `oid4vci-1_0-issuer-*` modules)."""
 
+import json
 import secrets
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -105,14 +106,48 @@ def test_unknown_members_and_odd_accept_headers_change_nothing(
 def test_identifiers_are_given_when_they_are_asked_for(
     wallet: StrangeWallet, offered: tuple[str, str]
 ) -> None:
-    details = f'[{{"type":"openid_credential","credential_configuration_id":"{WALLET}"}}]'
-    answer = wallet.token(*offered, authorization_details=details).json()
-    (identifier,) = answer["authorization_details"][0]["credential_identifiers"]
+    answer = wallet.token(*offered, authorization_details=details_of(WALLET)).json()
+    (granted,) = answer["authorization_details"]
+    assert granted["credential_configuration_id"] == WALLET
+    (identifier,) = granted["credential_identifiers"]
     body = {
         "credential_identifier": identifier,
         "proofs": {"jwt": [wallet.proof(Key(), wallet.nonce())]},
     }
     assert wallet.post("/credential", answer["access_token"], body).status_code == 200
+
+
+def details_of(*configurations: str) -> str:
+    return json.dumps(
+        [
+            {"type": "openid_credential", "credential_configuration_id": name}
+            for name in configurations
+        ]
+    )
+
+
+@pytest.mark.parametrize(
+    "details",
+    [details_of("foreigner-work-permit_sd_jwt"), details_of(WALLET, "foreigner-work-permit_sd_jwt"),
+     details_of("unknown"), "[]", "[{}]", '[{"type":"payment"}]', "{}", "no"],
+)  # fmt: skip
+def test_details_of_what_is_not_offered_are_refused_and_the_code_stays_good(
+    wallet: StrangeWallet, offered: tuple[str, str], details: str
+) -> None:
+    answer = wallet.token(*offered, authorization_details=details)
+    refused(answer, "invalid_authorization_details")
+    assert wallet.token(*offered).status_code == 200
+
+
+def test_wrong_transaction_codes_count_whatever_the_details(
+    wallet: StrangeWallet, offered: tuple[str, str]
+) -> None:
+    code, right = offered
+    wrong = details_of("foreigner-work-permit_sd_jwt")
+    for _ in range(5):
+        answer = wallet.token(code, other_than(right), authorization_details=wrong)
+        refused(answer, "invalid_grant")
+    refused(wallet.token(code, right), "invalid_grant")
 
 
 # --- token endpoint -------------------------------------------------------------------------------
