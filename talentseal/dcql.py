@@ -15,7 +15,7 @@ from talentseal.encoding import MAX_METADATA_BYTES, MAX_METADATA_DEPTH, malforme
 from talentseal.shapes import read_shape
 
 Path = tuple[str | int | None, ...]
-_AKI = "aki"
+AKI = "aki"  # trusted authorities named by key identifier (§6.1.1.1): the only kind known here
 
 
 class Candidate(NamedTuple):
@@ -84,9 +84,37 @@ def match(asked: CredentialQuery, candidate: Candidate) -> tuple[Path, ...] | No
     if not (_is_of_kind(asked, candidate) and _is_of_authority(asked, candidate)):
         return None
     for claims in _claim_options(asked):
-        if all(_holds(candidate.claims, claim) for claim in claims):
+        if not _lacking(candidate, claims):
             return tuple(dict.fromkeys(tuple(claim.path) for claim in claims))
     return None
+
+
+class Miss(NamedTuple):
+    """One way in which a certificate does not answer a query.
+
+    code  the reason (docs/reason-codes.md)
+    path  the claim that is not there, for `CLAIM_NOT_DISCLOSED`
+    """
+
+    code: str
+    path: Path = ()
+
+
+def find_misses(asked: CredentialQuery, candidate: Candidate) -> list[Miss]:
+    """Why `match` finds nothing; empty where it finds something.
+
+    Of several combinations of claims the one that lacks least is named.
+    """
+    if not _is_of_kind(asked, candidate):
+        return [Miss("TYPE_NOT_ACCEPTED")]
+    misses = [] if _is_of_authority(asked, candidate) else [Miss("ISSUER_NOT_ACCEPTED")]
+    lacking = min((_lacking(candidate, claims) for claims in _claim_options(asked)), key=len)
+    return [*misses, *(Miss("CLAIM_NOT_DISCLOSED", path) for path in lacking)]
+
+
+def _lacking(candidate: Candidate, claims: Sequence[ClaimQuery]) -> list[Path]:
+    paths = (tuple(claim.path) for claim in claims if not _holds(candidate.claims, claim))
+    return list(dict.fromkeys(paths))
 
 
 def _is_of_kind(asked: CredentialQuery, candidate: Candidate) -> bool:
@@ -100,7 +128,7 @@ def _is_of_authority(asked: CredentialQuery, candidate: Candidate) -> bool:
     """Authorities named by anything but a key identifier match nothing: we could not tell."""
     if asked.trusted_authorities is None:
         return True
-    named = {v for entry in asked.trusted_authorities if entry.type == _AKI for v in entry.values}
+    named = {v for entry in asked.trusted_authorities if entry.type == AKI for v in entry.values}
     return not named.isdisjoint(candidate.authorities)
 
 
@@ -171,7 +199,7 @@ def check_vp_token(query: DcqlQuery, value: Any) -> dict[str, list[str]]:
 
     Refused are unknown ids, anything but texts, more than one where one was asked for, and an
     answer that leaves a required set out. What each presentation shows is held against its query
-    with `match`, once it was verified.
+    by `talentseal.verify`, once its seal is known to be good.
     """
     asked = {entry.id: entry for entry in query.credentials}
     if not isinstance(value, dict) or not value or not value.keys() <= asked.keys():

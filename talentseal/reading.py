@@ -9,7 +9,7 @@ Standards: RFC 9901 §7.1 (1), (2a), (3)-(5); RFC 8392 §7.2; Type Metadata as i
 
 import re
 from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple, NoReturn
+from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn
 
 from schemas.territory import parse_territory
 from talentseal import codetext, cwt, sdjwt
@@ -27,6 +27,9 @@ from talentseal.jose import check_header, kid_of
 from talentseal.keys import COSE_ALGORITHMS, PublicKey
 from talentseal.type_metadata import ENVELOPE, CredentialType
 
+if TYPE_CHECKING:
+    from schemas.openid4vp import CredentialQuery
+
 MAX_TERRITORIES = 16
 MAX_URI_CHARS = 2048
 
@@ -38,12 +41,14 @@ class Evidence(NamedTuple):
     code      the bytes of a code, where they came without text
     audience  the verifier's own id, as the request named it
     nonce     the request's nonce; for a code the challenge (base64url, or 8 digits read out)
+    query     what a wallet was asked for, where this is its answer
     """
 
     text: str = ""
     code: bytes = b""
     audience: str | None = None
     nonce: str | None = None
+    query: "CredentialQuery | None" = None
 
 
 class Sealed:

@@ -8,6 +8,7 @@ Left to others: getting the bundle (`sync`), pictures (`qr`), keeping records (t
 import hashlib
 from collections.abc import Sequence
 from datetime import datetime
+from typing import TYPE_CHECKING
 
 from schemas.rules import evaluate
 from schemas.verdict import Caution, Check, CredentialView, Verdict
@@ -29,6 +30,9 @@ from talentseal.trust import (
     state,
     trust_data,
 )
+
+if TYPE_CHECKING:
+    from schemas.openid4vp import CredentialQuery
 
 # Days named in certificates end at midnight where they are issued; all of the network is UTC+8.
 ISSUER_ZONE_SECONDS = 8 * 3600
@@ -94,7 +98,7 @@ def verify(
     trail.note(  # 13
         holder(credential, evidence, policy, now=at, clock_is_sound=sound, replays=replays)
     )
-    trail.cautions = trail.note(_own_rules(credential, policy))  # 14
+    trail.cautions = trail.note(_own_rules(credential, policy, evidence))  # 14
     return trail.verdict()
 
 
@@ -257,7 +261,9 @@ _STATUS = {1: "REVOKED", 2: "SUSPENDED"}
 # --- 14 policy ------------------------------------------------------------------------------------
 
 
-def _own_rules(credential: Credential, policy: Policy) -> tuple[Sequence[Caution], Sequence[Check]]:
+def _own_rules(
+    credential: Credential, policy: Policy, evidence: Evidence
+) -> tuple[Sequence[Caution], Sequence[Check]]:
     sealed, checks = credential.sealed, []
     if policy.types is not None and sealed.kind.vct not in policy.types:
         checks.append(finding("policy", "TYPE_NOT_ACCEPTED"))
@@ -265,6 +271,8 @@ def _own_rules(credential: Credential, policy: Policy) -> tuple[Sequence[Caution
         checks.append(finding("policy", "ISSUER_NOT_ACCEPTED"))
     hidden = sorted(policy.required - credential.claims.keys()) if policy.required else ()
     checks += [finding("policy", "CLAIM_NOT_DISCLOSED", detail={"claim": name}) for name in hidden]
+    if evidence.query is not None:
+        checks += _misses(credential, evidence.query)
     cautions = _cautions(credential) if sealed.kind.cautions else []
     checks.extend(finding("policy", code) for code, _ in cautions if code)
     if is_suspicious(credential.claims):
@@ -273,6 +281,38 @@ def _own_rules(credential: Credential, policy: Policy) -> tuple[Sequence[Caution
 
 
 _POLICY = passed("policy")
+
+
+def _misses(credential: Credential, query: "CredentialQuery") -> list[Check]:
+    """What keeps it from answering the query; each finding names it (`detail.query`)."""
+    from schemas.openid4vp import SDJWT_FORMAT
+    from talentseal.dcql import Candidate, find_misses
+
+    sealed = credential.sealed
+    candidate = Candidate(
+        key="",
+        format=SDJWT_FORMAT if sealed.form == "sd-jwt-vc" else sealed.form,
+        vct=sealed.kind.vct,
+        claims=credential.claims,
+        authorities=_authorities(sealed) if query.trusted_authorities else frozenset(),
+    )
+    return [
+        finding(
+            "policy", code, detail={"query": query.id, **({"claim": _dotted(path)} if path else {})}
+        )
+        for code, path in find_misses(query, candidate)
+    ]
+
+
+def _authorities(sealed: Sealed) -> frozenset[str]:
+    """Of the chain whose path step 3 has checked; a code carries none."""
+    from talentseal.x509 import authorities_of, parse_x5c
+
+    return authorities_of(parse_x5c(sealed.x5c)) if sealed.x5c is not None else frozenset()
+
+
+def _dotted(path: Sequence[str | int | None]) -> str:
+    return ".".join("*" if step is None else str(step) for step in path)
 
 
 def _cautions(credential: Credential) -> list[tuple[str | None, Caution]]:

@@ -243,6 +243,27 @@ def chain_digest(chain: Sequence[bytes]) -> str:
     return b64url_encode(hashlib.sha256(parts).digest())
 
 
+def authorities_of(chain: Sequence[bytes]) -> frozenset[str]:
+    """The key identifiers (base64url) by which certificates of a chain (DER) name their issuers.
+
+    Standard: RFC 5280 §4.2.1.1, OpenID4VP 1.0 §6.1.1.1. Raises InputError `CERT_PATH_INVALID`.
+    """
+    from cryptography import x509
+
+    found = set()
+    for certificate in map(load_certificate, chain):
+        try:
+            extensions = certificate.extensions
+            named = extensions.get_extension_for_class(x509.AuthorityKeyIdentifier).value
+        except x509.ExtensionNotFound:
+            continue
+        except _unreadable() as error:
+            raise _invalid("a certificate with a part that cannot be read") from error
+        if named.key_identifier is not None:
+            found.add(b64url_encode(named.key_identifier))
+    return frozenset(found)
+
+
 def leaf_under(chain: Sequence[bytes], *, anchors: "Sequence[x509.Certificate]", at: int) -> Leaf:
     """The leaf of a chain (DER, leaf first, anchor left out) that leads to an anchor at `at`.
 

@@ -32,7 +32,7 @@ from talentseal.links import check_url
 from talentseal.oid4vp import Invocation, Request
 from talentseal.shapes import parse_shape
 from talentseal.terminal import escape
-from talentseal.x509 import load_anchors, load_certificate, parse_x5c
+from talentseal.x509 import authorities_of, load_anchors, parse_x5c
 from wallet_cli.ask import Leaving, ask_consent, refuse_unattended, verifier_words
 from wallet_cli.calling import Wallet, announce
 from wallet_cli.disclose import Presentation, make_answer
@@ -218,18 +218,7 @@ def _candidate(holding: Holding, query: DcqlQuery) -> Candidate:
 
 def _authorities(text: str) -> frozenset[str]:
     """Key identifiers of the authorities in a credential's certificate chain (§6.1.1.1)."""
-    from cryptography import x509
-
-    found = set()
-    for der in parse_x5c(sdjwt.parse(text).jws.header.get("x5c")):
-        extensions = load_certificate(der).extensions
-        try:
-            value = extensions.get_extension_for_class(x509.AuthorityKeyIdentifier).value
-        except x509.ExtensionNotFound:
-            continue
-        if value.key_identifier is not None:
-            found.add(b64url_encode(value.key_identifier))
-    return frozenset(found)
+    return authorities_of(parse_x5c(sdjwt.parse(text).jws.header.get("x5c")))
 
 
 def _made(

@@ -8,11 +8,13 @@ from urllib.parse import parse_qs, urlsplit
 
 import httpx2
 import pytest
+from cryptography.x509 import SubjectKeyIdentifier
 from simulator import Held
 from verifier_service import VerifierService, verifier_service
 
-from talentseal import jwe, oid4vp, x509
-from talentseal.encoding import b64url_decode
+from schemas.types import vct_of
+from talentseal import codetext, jwe, oid4vp, x509
+from talentseal.encoding import b64url_decode, b64url_encode
 from talentseal.x509 import load_anchors
 from verifier.presentations.queries import load_queries
 from verifier.presentations.service import KEEP_SECONDS, LIFE_SECONDS
@@ -172,6 +174,114 @@ def test_less_than_was_asked_for_another_kind_and_broken_seals_are_refused(desk:
     flipped = text[:300] + ("A" if text[300] != "A" else "B") + text[301:]
     form = oid4vp.presentation_form(request, {"professional-title": [flipped]})
     assert desk.post(request, form).status_code == 400
+
+
+# What is posted in place of the presentation asked for -> the findings of the desk's verdict.
+FAULTY: dict[str, tuple[str, list[str]]] = {
+    "no proof by the holder": ("refuse", ["HOLDER_PROOF_MISSING"]),
+    "another kind": ("refuse", ["TYPE_NOT_ACCEPTED"]),
+    "a live code": ("refuse", ["TYPE_NOT_ACCEPTED"]),
+    "less than was asked for": ("refer", ["CLAIM_NOT_DISCLOSED"]),
+    "a value that was not asked for": ("refer", ["CLAIM_NOT_DISCLOSED"]),
+    "another authority": ("refuse", ["ISSUER_NOT_ACCEPTED"]),
+    "a proof of another day": ("refer", ["HOLDER_TIME"]),
+}
+
+
+def faulty_answer(desk: Desk, fault: str) -> tuple[dict[str, Any], httpx2.Response]:
+    held, now = title(desk), desk.service.world.now
+    changes, query = FAULTY_WISHES.get(fault, {}), asked_title()
+    if changes:
+        query = {**query, **changes}
+    begun = desk.ask(query=None, dcql_query={"credentials": [query]})
+    request = desk.request(begun)
+    proof: dict[str, Any] = {"audience": request.client_id, "nonce": request.nonce, "at": now}
+    text = held.present(*NAMES, **proof)
+    if fault == "no proof by the holder":
+        text = text.rpartition("~")[0] + "~"
+    elif fault == "a live code":
+        nonce = b64url_decode(request.nonce)
+        code = held.live(at=now, audience=request.client_id, nonce=nonce)
+        text = codetext.write_text(code, host="verify.talentseal.example")
+    elif fault == "less than was asked for":
+        text = held.present("display_name", **proof)
+    elif fault == "a proof of another day":
+        text = held.present(*NAMES, **{**proof, "at": now - 86_400})
+    form = oid4vp.presentation_form(request, {"title": [text]})
+    return begun, desk.post(request, form)
+
+
+def asked_title() -> dict[str, Any]:
+    return {
+        "id": "title",
+        "format": "dc+sd-jwt",
+        "meta": {"vct_values": [vct_of("professional-title/1")]},
+        "claims": [{"path": [name]} for name in NAMES],
+    }
+
+
+FAULTY_WISHES: dict[str, dict[str, Any]] = {
+    "another kind": {"meta": {"vct_values": [vct_of("foreigner-work-permit/1")]}},
+    "a value that was not asked for": {
+        "claims": [{"path": ["display_name"], "values": ["Somebody Else"]}]
+    },
+    "another authority": {
+        "trusted_authorities": [{"type": "aki", "values": [b64url_encode(bytes(20))]}]
+    },
+}
+
+
+@pytest.mark.parametrize("fault", FAULTY)
+def test_a_desk_reads_the_refusal_that_the_wallet_got_and_nothing_that_was_shown(
+    desk: Desk, fault: str
+) -> None:
+    begun, answer = faulty_answer(desk, fault)
+    assert (answer.status_code, answer.json()) == (400, {"error": "invalid_request"})
+    found = desk.state(begun)
+    assert (found["state"], found["code"]) == ("rejected", "PRESENTATION_REJECTED")
+    assert found["message"] == "The wallet's answer was refused."
+    outcome, codes = FAULTY[fault]
+    assert found["verdict"]["outcome"] == outcome
+    assert [
+        check["code"]
+        for check in found["verdict"]["checks"]
+        if check["result"] in ("fail", "unknown")
+    ] == codes
+    assert found["verdict"]["credential"]["claims"] == {}
+
+
+def test_a_claim_that_was_not_shown_is_named(desk: Desk) -> None:
+    begun, _ = faulty_answer(desk, "less than was asked for")
+    (check,) = (c for c in desk.state(begun)["verdict"]["checks"] if c["check"] == "policy")
+    assert check["detail"] == {"query": "title", "claim": "certificate_number"}
+    assert "certificate_number" in check["message"]
+
+
+def test_the_authority_asked_for_is_the_one_in_the_chain(desk: Desk) -> None:
+    sub = desk.service.world.city.sub.extensions
+    found = sub.get_extension_for_class(SubjectKeyIdentifier).value.digest
+    named = [{"type": "aki", "values": [b64url_encode(bytes(20)), b64url_encode(found)]}]
+    query = {**asked_title(), "trusted_authorities": named}
+    begun = desk.ask(query=None, dcql_query={"credentials": [query]})
+    assert desk.answer(desk.request(begun), title(desk)).status_code == 200
+    assert desk.state(begun)["verdict"]["outcome"] == "accept"
+
+
+def test_one_faulty_presentation_rejects_them_all_and_no_verdict_accepts(desk: Desk) -> None:
+    held, two = title(desk), [{**asked_title(), "id": name} for name in ("first", "second")]
+    begun = desk.ask(query=None, dcql_query={"credentials": two})
+    request = desk.request(begun)
+    proof: dict[str, Any] = {"audience": request.client_id, "nonce": request.nonce}
+    texts = [
+        held.present(*names, at=desk.service.world.now, **proof)
+        for names in (NAMES, ("display_name",))
+    ]
+    shown = {"first": [texts[0]], "second": [texts[1]]}
+    assert desk.post(request, oid4vp.presentation_form(request, shown)).status_code == 400
+    found = desk.state(begun)
+    assert found["verdict"]["checks"][-1]["detail"]["query"] == "second"
+    assert found["verdicts"] is None
+    assert "accept" not in json.dumps(found)
 
 
 @pytest.mark.parametrize(

@@ -60,11 +60,16 @@ class Back(BaseModel):
 
 
 class State(BaseModel):
-    """How a request stands; `verdicts` by query id where there are several."""
+    """How a request stands; `verdicts` by query id where there are several.
+
+    `message` is the sentence of `code`. A rejected answer has the verdicts on what was wrong with
+    it, if it came so far: none of them accepts, and none says what was shown.
+    """
 
     id: str
     state: Literal["waiting", "answered", "declined", "expired", "rejected", "not_returned"]
     code: str | None
+    message: str | None
     verdict: dict[str, Any] | None
     verdicts: dict[str, Any] | None = None
     expires_at: str

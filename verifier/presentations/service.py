@@ -2,9 +2,11 @@
 
 States: `waiting`, then `answered`, `declined`, `rejected` (the answer was refused with 400),
 `expired`, or `not_returned` (the browser that asked did not come back with its code). An answer is
-judged by the one procedure with our client identifier as audience and our nonce; it is taken in
-one statement, so of two answers one is the first. Only what breaks the answer itself (integrity,
-query, holder) is told to the wallet, and without detail; everything else is for whoever asked.
+judged by the one procedure with our client identifier as audience, our nonce and our query; it is
+taken in one statement, so of two answers one is the first. Only what breaks the answer itself
+(integrity, query, holder) is told to the wallet, and without detail; everything else is for whoever
+asked. Whoever asked and the wallet are told the same: of a rejected answer nothing that was shown
+is kept, only the verdicts on what was wrong with it, and none of those accepts.
 
 Verdicts hold what was disclosed: they are erased a quarter of an hour after the request has ended.
 
@@ -15,10 +17,11 @@ import hashlib
 import hmac
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
-from schemas.openid4vp import SDJWT_FORMAT, DcqlQuery
+from schemas.messages import sentence
+from schemas.openid4vp import CredentialQuery, DcqlQuery
 from schemas.territory import parse_territory
 from schemas.verdict import Verdict
 from talentseal import dcql, jwe, oid4vp
@@ -224,27 +227,37 @@ def _judged(
     query = dcql.parse_query(asked["dcql_query"])
     shown = dcql.check_vp_token(query, vp_token)
     policy = station.policy(row.policy, place=row.place, purpose=row.purpose)
+    policy = replace(policy, holder="required")
     now, bundle = station.clock(), station.trust.bundle
+    found = [
+        (entry.id, verify(_evidence(text, asked, entry), bundle, policy, now=now))
+        for entry in query.credentials
+        for text in shown.get(entry.id, ())
+    ]
+    faulty = [(name, _unshown(verdict)) for name, verdict in found if not _is_sound(verdict)]
     verdicts: dict[str, Any] = {}
-    is_sound = True
-    for entry in query.credentials:
-        for text in shown.get(entry.id, ()):
-            evidence = Evidence(text, audience=asked["client_id"], nonce=asked["nonce"])
-            verdict = verify(evidence, bundle, policy, now=now)
-            is_sound = is_sound and _is_sound(verdict, entry)
-            told = [verdicts[entry.id]] if entry.id in verdicts else []
-            verdicts[entry.id] = _worse([*told, verdict.to_json()])
-    return verdicts, is_sound
+    for name, verdict in faulty or found:
+        told = [verdicts[name]] if name in verdicts else []
+        verdicts[name] = _worse([*told, verdict.to_json()])
+    return verdicts, not faulty
 
 
-def _is_sound(verdict: Verdict, entry: Any) -> bool:
-    """Intact, shown by its holder to us, and what was asked for."""
-    shown = verdict.credential
+def _evidence(text: str, asked: Mapping[str, Any], entry: CredentialQuery) -> Evidence:
+    return Evidence(text, audience=asked["client_id"], nonce=asked["nonce"], query=entry)
+
+
+def _is_sound(verdict: Verdict) -> bool:
+    """Intact, shown by its holder to us, and what was asked for; no other verdict accepts."""
     holder = [check.result for check in verdict.checks if check.check == "holder"]
-    if verdict.questions["authentic"] != "pass" or holder != ["pass"] or shown is None:
-        return False
-    candidate = dcql.Candidate("", SDJWT_FORMAT, shown.type, shown.claims)
-    return dcql.match(entry.model_copy(update={"trusted_authorities": None}), candidate) is not None
+    misses = any("query" in (check.detail or ()) for check in verdict.checks)
+    return verdict.questions["authentic"] == "pass" and holder == ["pass"] and not misses
+
+
+def _unshown(verdict: Verdict) -> Verdict:
+    """The verdict without what was shown: nothing of a rejected answer is for anybody to read."""
+    if verdict.credential is None:
+        return verdict
+    return verdict._replace(credential=verdict.credential._replace(claims={}))
 
 
 # --- the side of whoever asked --------------------------------------------------------------------
@@ -279,6 +292,7 @@ def result(station: Station, actor: Actor, number: str) -> dict[str, Any]:
         "id": row.id,
         "state": state,
         "code": _CODES.get(state),
+        "message": sentence(_CODES[state], "en") if state in _CODES else None,
         "verdict": _worst(verdicts),
         "expires_at": format_time(row.expires_at),
     }
