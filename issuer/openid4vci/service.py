@@ -39,6 +39,7 @@ DEFERRAL_SECONDS = 30 * 24 * 3600
 NOTIFICATION_SECONDS = 24 * 3600
 INTERVAL_SECONDS = 60
 IDENTIFIER_SUFFIX = ".1"
+ACCEPTED = "credential_accepted"
 _ID_BYTES = 16
 
 Random = Callable[[int], bytes]
@@ -196,6 +197,9 @@ def fetch_deferred(
 def notified(office: Office, token: str, document: dict[str, Any], *, now: datetime) -> None:
     """Note what the wallet made of a credential; the same again changes nothing.
 
+    One that was accepted may still be deleted or fail. These two are final: what comes after them
+    is answered as ever and noted nowhere, or a wallet could fill the audit trail.
+
     Raises ProtocolError `invalid_notification_id` or `invalid_notification_request`.
     """
     try:
@@ -207,7 +211,7 @@ def notified(office: Office, token: str, document: dict[str, Any], *, now: datet
         found = repository.expected(db, _digest(told.notification_id), held.digest)
         if found is None or found.expires_at <= to_seconds(now):
             raise ProtocolError("no such notification", error="invalid_notification_id")
-        if found.event != told.event:
+        if found.event is None or (found.event == ACCEPTED and told.event != ACCEPTED):
             repository.record(db, _digest(told.notification_id), told.event)
             note(
                 db, told.event.replace("_", "-"), at=to_seconds(now), actor=ACTOR,

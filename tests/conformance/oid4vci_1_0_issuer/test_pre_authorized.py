@@ -407,6 +407,19 @@ def test_a_wallet_tells_what_became_of_a_credential(
     refused(wallet.post("/notification", "x", body), "invalid_token", 401)
 
 
+@pytest.mark.parametrize("last", ["credential_deleted", "credential_failure"])
+def test_a_wallet_that_changes_its_word_again_and_again_is_noted_twice(
+    bureau: Bureau, wallet: StrangeWallet, issuance: str, token: str, last: str
+) -> None:
+    _, answer = wallet.receive(token, WALLET)
+    body = {"notification_id": answer.json()["notification_id"]}
+    for event in ("credential_accepted", last, "credential_failure", "credential_deleted") * 2:
+        assert wallet.post("/notification", token, body | {"event": event}).status_code == 204
+    acts = [act for act, of in bureau.rows("SELECT act, issuance FROM audit") if of == issuance]
+    assert acts[-2:] == ["credential-accepted", last.replace("_", "-")]
+    assert len([act for act in acts if act.startswith("credential-")]) == 2
+
+
 def test_the_database_holds_no_secret_of_a_wallet(
     bureau: Bureau, wallet: StrangeWallet, offered: tuple[str, str]
 ) -> None:
