@@ -15,6 +15,7 @@ from verifier_service import VerifierService, verifier_service
 from schemas.types import vct_of
 from talentseal import codetext, jwe, oid4vp, x509
 from talentseal.encoding import b64url_decode, b64url_encode
+from talentseal.errors import UsageError
 from talentseal.x509 import load_anchors
 from verifier.presentations.queries import load_queries
 from verifier.presentations.service import KEEP_SECONDS, LIFE_SECONDS
@@ -409,6 +410,39 @@ def test_a_wish_that_cannot_be_asked_is_refused(desk: Desk, wish: dict[str, Any]
     answer = desk.service.client.post("/v1/presentations", json=wish, headers=desk.headers)
     assert answer.status_code in (400, 422)
     assert answer.json()["code"] == "REQUEST_INVALID"
+
+
+UNJUDGEABLE: dict[str, tuple[dict[str, Any], str]] = {
+    "another format": ({"format": "mso_mdoc", "meta": {"doctype_value": "x"}}, "format"),
+    "a copy": (
+        {"require_cryptographic_holder_binding": False},
+        "require_cryptographic_holder_binding",
+    ),
+    "a list of authorities": (
+        {"trusted_authorities": [{"type": "etsi_tl", "values": ["https://lists.example"]}]},
+        "trusted_authorities/0/type",
+    ),
+    "no key identifier": (
+        {"trusted_authorities": [{"type": "aki", "values": ["AAAA", "a b"]}]},
+        "trusted_authorities/0/values",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", UNJUDGEABLE)
+def test_what_could_not_be_judged_is_not_asked_for(desk: Desk, tmp_path: Path, name: str) -> None:
+    changes, place = UNJUDGEABLE[name]
+    query = {"credentials": [asked_title(), {**asked_title(), "id": "other", **changes}]}
+    answer = desk.service.client.post(
+        "/v1/presentations", json={"dcql_query": query}, headers=desk.headers
+    )
+    assert (answer.status_code, answer.json()["code"]) == (422, "REQUEST_INVALID")
+    (fault,) = answer.json()["errors"]
+    assert fault["pointer"] == f"/dcql_query/credentials/1/{place}"
+    (tmp_path / "queries").mkdir()
+    (tmp_path / "queries" / "own.json").write_text(json.dumps(query))
+    with pytest.raises(UsageError, match=r"own\.json is no query that can be asked"):
+        load_queries(tmp_path)
 
 
 def test_a_request_ends_and_everything_shown_is_erased(tmp_path: Path) -> None:

@@ -15,6 +15,7 @@ from talentseal.service.app import StrictRoute
 from talentseal.service.auth import Actor
 from talentseal.service.forms import FORM, read_form
 from verifier.presentations import service
+from verifier.presentations.queries import check_query
 from verifier.station import Station
 
 REQUEST_OBJECT = "application/oauth-authz-req+jwt"
@@ -136,14 +137,24 @@ def _query(known: Mapping[str, DcqlQuery], wish: Ask) -> DcqlQuery:
     if (wish.query is None) == (wish.dcql_query is None):
         raise UsageError("give either query or dcql_query")
     if wish.dcql_query is not None:
-        try:
-            return dcql.parse_query(wish.dcql_query)
-        except InputError as error:
-            raise UsageError(f"dcql_query: {error.message}", hint=error.hint) from error
+        return _own_query(wish.dcql_query)
     found = known.get(wish.query or "")
     if found is None:
         raise UsageError("no query of that name is here", hint=f"Known: {', '.join(sorted(known))}")
     return found
+
+
+def _own_query(document: dict[str, Any]) -> DcqlQuery:
+    try:
+        query = dcql.parse_query(document)
+    except InputError as error:
+        raise UsageError(f"dcql_query: {error.message}", hint=error.hint) from error
+    try:
+        check_query(query)
+    except UsageError as error:
+        error.errors = [{**one, "pointer": f"/dcql_query{one['pointer']}"} for one in error.errors]
+        raise
+    return query
 
 
 def wallet_router(station: Station) -> APIRouter:
