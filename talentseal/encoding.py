@@ -16,7 +16,7 @@ import struct
 import zlib
 from collections.abc import Callable, Collection, Iterable, Sequence
 from datetime import UTC, date, datetime, timedelta
-from functools import cache
+from functools import cache, lru_cache
 from itertools import chain
 from typing import Any, NamedTuple, NoReturn
 
@@ -57,6 +57,7 @@ def too_large(message: str) -> NoReturn:
 
 # base64url onto the standard alphabet; the standard's own marks become bytes no decoder takes.
 _FROM_URL = bytes.maketrans(b"-_+/=", b"+/\x00\x00\x00")
+_TO_URL = bytes.maketrans(b"+/", b"-_")
 _PADDING = (b"", b"", b"==", b"=")
 # The last character, by the length modulo four, may use only the bits that a whole byte needs
 # (RFC 4648 §3.5); no whole number of bytes leaves one character over.
@@ -71,6 +72,32 @@ _LAST_BY_TAIL: Sequence[frozenset[int]] = (
 def b64url_encode(data: bytes) -> str:
     standard = binascii.b2a_base64(data, newline=False).rstrip(b"=")
     return standard.replace(b"+", b"-").replace(b"/", b"_").decode()  # rare: quicker than a table
+
+
+def b64url_encode_all(values: Iterable[bytes]) -> list[bytes]:
+    """What `b64url_encode` makes of each of many short values, as ASCII, at half the cost."""
+    return b"".join(map(binascii.b2a_base64, values)).translate(_TO_URL, b"=").split(b"\n")[:-1]
+
+
+def b64url_encode_pieces(data: bytes, size: int) -> list[str]:
+    """What `b64url_encode` makes of each piece of `size` bytes; `data` is a multiple of it.
+
+    Zero bytes after each fill its last group of three; what they add is cut off again.
+    """
+    split, cut, padding = _piece_layout(len(data) // size, size)
+    padded = padding.join((*split(data), b""))
+    text = binascii.b2a_base64(padded, newline=False).translate(_TO_URL)
+    return [piece.decode() for piece in cut(text)]
+
+
+_Unpack = Callable[[bytes], tuple[Any, ...]]
+
+
+@lru_cache(maxsize=64)
+def _piece_layout(count: int, size: int) -> tuple[_Unpack, _Unpack, bytes]:
+    padding = -size % 3
+    cut = struct.Struct(f"{-(-size * 4 // 3)}s{padding}x" * count)
+    return struct.Struct(f"{size}s" * count).unpack, cut.unpack, bytes(padding)
 
 
 def b64url_decode(text: str | bytes) -> bytes:
@@ -373,6 +400,16 @@ def _parse_json_slowly(data: bytes) -> Any:
 def dump_json(value: Any) -> bytes:
     """Compact UTF-8 JSON in the order given."""
     return orjson.dumps(value)
+
+
+_LINE = orjson.Fragment(b"\n")  # a line break: nothing that is written as JSON here holds one
+
+
+def dump_json_each(values: Sequence[Any]) -> list[bytes]:
+    """What `dump_json` makes of each value; together, which costs half as much."""
+    parted = [_LINE] * (2 * len(values))
+    parted[::2] = values
+    return [text[1:-1] for text in orjson.dumps(parted).split(b"\n")[:-1]]
 
 
 def reread_json(data: bytes) -> Any:

@@ -8,7 +8,7 @@ Standards: RFC 7517, RFC 7518 §3.4 (signatures are r || s), RFC 8037, RFC 9053,
 """
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from functools import cached_property
 from typing import Any, NoReturn, Protocol
 
@@ -38,7 +38,6 @@ _OKP_MEMBERS = frozenset((1, -1, -2))
 _P256_P = 2**256 - 2**224 + 2**192 + 2**96 - 1
 _P256_B = 0x5AC635D8AA3A93E7B3EBBD55769886BC651D06B0CC53B0F63BCE3C3E27D2604B
 _P256_ORDER = 0xFFFFFFFF00000000FFFFFFFFFFFFFFFFBCE6FAADA7179E84F3B9CAC2FC632551
-_ECDSA = ec.ECDSA(hashes.SHA256())
 _ECDSA_HASHED = ec.ECDSA(Prehashed(hashes.SHA256()))
 _PRIVATE_MEMBERS = frozenset(("d", "k", "p", "q", "dp", "dq", "qi", "oth"))
 
@@ -170,7 +169,8 @@ class SoftwareSigner:
     def __init__(self, key: EcOrEdPrivate, *, fixed: bool = False) -> None:
         self.private_key = key
         self._public = PublicKey(key.public_key())
-        self._ecdsa = ec.ECDSA(hashes.SHA256(), deterministic_signing=True) if fixed else _ECDSA
+        self._ecdsa = ec.ECDSA(hashes.SHA256(), deterministic_signing=fixed)
+        self._hashed = ec.ECDSA(Prehashed(hashes.SHA256()), deterministic_signing=fixed)
 
     @property
     def public(self) -> PublicKey:
@@ -179,8 +179,19 @@ class SoftwareSigner:
     def sign(self, message: bytes) -> bytes:
         if isinstance(self.private_key, ed25519.Ed25519PrivateKey):
             return self.private_key.sign(message)
-        r, s = decode_dss_signature(self.private_key.sign(message, self._ecdsa))
-        return r.to_bytes(32) + s.to_bytes(32)
+        return _raw_signature(self.private_key.sign(message, self._ecdsa))
+
+    def sign_hashed(self, digests: Iterable[bytes]) -> list[bytes]:
+        """What `sign` makes of messages of which the SHA-256 is at hand; for ES256 alone.
+
+        One after the other with nothing in between: a signature leaves no room for anything else
+        in the processor's caches.
+        """
+        key, scheme = self.private_key, self._hashed
+        if isinstance(key, ed25519.Ed25519PrivateKey):
+            raise TypeError("Ed25519 signs messages, not digests")
+        signed = [key.sign(digest, scheme) for digest in digests]
+        return [_raw_signature(signature) for signature in signed]
 
     def __repr__(self) -> str:
         return f"SoftwareSigner({self.public.kid})"
@@ -210,6 +221,12 @@ def _algorithm(key: Any) -> str:
     if isinstance(key, ed25519.Ed25519PublicKey):
         return "EdDSA"
     raise InputError("a key of a kind not allowed here", code="ALG_NOT_ALLOWED")
+
+
+def _raw_signature(encoded: bytes) -> bytes:
+    """A signature in DER as r || s (RFC 7518 §3.4)."""
+    r, s = decode_dss_signature(encoded)
+    return r.to_bytes(COORDINATE_BYTES) + s.to_bytes(COORDINATE_BYTES)
 
 
 def _verify_es256(key: ec.EllipticCurvePublicKey, signature: bytes, digest: bytes) -> bool:

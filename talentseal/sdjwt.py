@@ -8,7 +8,7 @@ Standards: SD-JWT RFC 9901; SD-JWT VC draft-ietf-oauth-sd-jwt-vc-19 (media type 
 """
 
 import hashlib
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from functools import lru_cache
 from typing import Any, NamedTuple, NoReturn
 
@@ -18,7 +18,10 @@ from talentseal.encoding import (
     MAX_SDJWT_BYTES,
     b64url_decode_all,
     b64url_encode,
+    b64url_encode_all,
+    b64url_encode_pieces,
     dump_json,
+    dump_json_each,
     parse_json,
     parse_json_arrays,
     too_large,
@@ -301,18 +304,20 @@ class Content(NamedTuple):
 
 
 class Unsealed(NamedTuple):
-    """A credential that lacks nothing but its signature.
+    """A credential that lacks nothing but its signature; three parts of its text, in ASCII.
 
-    signing_input  what is to be signed, ASCII
-    tail           all disclosures, each after a `~`, and the last `~`
+    start  what credentials of one key and one envelope begin with, up to somewhere in the payload
+    body   the rest of the payload: with it ends what is to be signed
+    tail   all disclosures, each after a `~`, and the last `~`
     """
 
-    signing_input: str
-    tail: str
+    start: bytes
+    body: bytes
+    tail: bytes
 
-    def sealed(self, signature: bytes) -> str:
-        """The credential with the 64 bytes of `signature`."""
-        return f"{self.signing_input}.{b64url_encode(signature)}{self.tail}"
+    @property
+    def signing_input(self) -> bytes:
+        return self.start + self.body
 
 
 def issue(
@@ -331,7 +336,8 @@ def issue(
     """
     content = Content(claims, envelope, holder_jwk, signer.public, x5c)
     (made,) = prepare([content], kind, randomness=randomness)
-    return made.sealed(signer.sign(made.signing_input.encode()))
+    signed = made.signing_input
+    return f"{signed.decode()}.{b64url_encode(signer.sign(signed))}{made.tail.decode()}"
 
 
 def prepare(
@@ -344,24 +350,60 @@ def prepare(
     Raises UsageError `CLAIMS_INVALID` for a claim that the type does not know.
     """
     cutter = _Cutter(kind)
-    written = [_written(content, kind, cutter) for content in contents]
+    texts: list[list[bytes]] = [[] for _ in contents]
+    payloads = [
+        _payload(content, kind, cutter, into) for content, into in zip(contents, texts, strict=True)
+    ]
     cutter.cut(randomness)
     return [
-        Unsealed(
-            f"{_header_text(content.public.alg, content.public.kid, tuple(content.x5c))}"
-            f".{b64url_encode(dump_json(payload))}",
-            "~".join(("", *disclosures, "")),
-        )
-        for content, (payload, disclosures) in zip(contents, written, strict=True)
+        _unsealed(content, kind, payload, disclosures)
+        for content, payload, disclosures in zip(contents, payloads, texts, strict=True)
     ]
 
 
-def _written(
-    content: Content, kind: CredentialType, cutter: "_Cutter"
-) -> tuple[dict[str, Any], list[str]]:
-    """Payload and disclosures, both filled when `cutter` cuts."""
-    payload = _envelope_claims(content.envelope, kind)
-    payload["cnf"] = {"jwk": dict(content.holder_jwk)}
+def _unsealed(
+    content: Content, kind: CredentialType, payload: Mapping[str, Any], disclosures: list[bytes]
+) -> Unsealed:
+    public = content.public
+    start, cut_off = _start(
+        (public.alg, public.kid, tuple(content.x5c)),
+        (kind.vct, kind.integrity),
+        content.envelope[:4],
+    )
+    rest = b64url_encode(cut_off + dump_json(payload)[1:])
+    return Unsealed(start, rest.encode(), b"~".join((b"", *disclosures, b"")))
+
+
+@lru_cache(maxsize=1024)  # an issuer repeats them for ever, or for an hour
+def _start(
+    sealed_by: tuple[str, str, tuple[str, ...]],
+    kind: tuple[str, str],
+    envelope: tuple[str, int, int, int | None],
+) -> tuple[bytes, bytes]:
+    """Header and beginning of the payload in base64url, as far as whole groups of three go.
+
+    Also the one or two bytes that are left over.
+    """
+    (alg, kid, x5c), (vct, integrity), (iss, iat, exp, nbf) = sealed_by, kind, envelope
+    header = dump_json({"alg": alg, "typ": TYP, "kid": kid, "x5c": x5c})
+    told: dict[str, Any] = {"iss": iss, "vct": vct, "vct#integrity": integrity, "iat": iat}
+    if nbf is not None and nbf > iat:
+        told["nbf"] = nbf
+    text = dump_json(told | {"exp": exp})[:-1] + b","
+    whole = len(text) // 3 * 3
+    return f"{b64url_encode(header)}.{b64url_encode(text[:whole])}".encode(), text[whole:]
+
+
+def _payload(
+    content: Content, kind: CredentialType, cutter: "_Cutter", texts: list[bytes]
+) -> dict[str, Any]:
+    """The payload behind its beginning; digests and `texts`, the disclosures, come by `cutter`."""
+    _, _, _, _, territory, uri, idx = content.envelope
+    payload: dict[str, Any] = {
+        "status": {"status_list": {"idx": idx, "uri": uri}},
+        "territory": territory,
+        "cnf": {"jwk": dict(content.holder_jwk)},
+    }
     always, never = kind.always, kind.never
     hidden = {}
     for name, value in content.claims.items():
@@ -371,31 +413,10 @@ def _written(
             payload[name] = value
         else:
             raise UsageError("claims that the type does not know", code="CLAIMS_INVALID")
-    disclosures: list[str] = []
     if always:
-        payload["_sd"] = cutter.hide(hidden, (), len(always), disclosures)
+        payload["_sd"] = cutter.hide(hidden, (), len(always), texts)
         payload["_sd_alg"] = "sha-256"
-    return payload, disclosures
-
-
-@lru_cache(maxsize=64)  # an issuer repeats it for ever
-def _header_text(alg: str, kid: str, x5c: tuple[str, ...]) -> str:
-    return b64url_encode(dump_json({"alg": alg, "typ": TYP, "kid": kid, "x5c": x5c}))
-
-
-def _envelope_claims(envelope: Envelope, kind: CredentialType) -> dict[str, Any]:
-    told: dict[str, Any] = {
-        "iss": envelope.iss,
-        "vct": kind.vct,
-        "vct#integrity": kind.integrity,
-        "iat": envelope.iat,
-    }
-    if envelope.nbf is not None and envelope.nbf > envelope.iat:
-        told["nbf"] = envelope.nbf
-    told["exp"] = envelope.exp
-    told["status"] = {"status_list": {"idx": envelope.status_index, "uri": envelope.status_uri}}
-    told["territory"] = list(envelope.territory)
-    return told
+    return payload
 
 
 _Names = frozenset[str | int | None]
@@ -414,26 +435,23 @@ class _Cutter:
         self._levels: list[_Level] = []
 
     def hide(
-        self, members: Mapping[str, Any], path: Path, slots: int, texts: list[str]
+        self, members: Mapping[str, Any], path: Path, slots: int, texts: list[bytes]
     ) -> list[str]:
         """A list for the digests of all members, padded with decoys to `slots` and sorted.
 
         texts  a list for the disclosures: what lies inside one will stand before it
         """
         level, outer = self._level(len(path)), self._outer.get(path, _NOTHING)
-        for name, value in members.items():
-            inside = value
+        inside = dict(members)
+        for name in members:
             if name in outer:
-                inside = self._hide_inside(value, (*path, name), outer[name], texts)
-            level.waiting.append(([name, inside], texts))
-        return level.close(len(members), slots - len(members), sorted)
+                inside[name] = self._hide_inside(inside[name], (*path, name), outer[name], texts)
+        return level.add(inside, inside.values(), slots - len(inside), texts, sorted)
 
-    def _hide_inside(self, value: Any, path: Path, names: _Names, texts: list[str]) -> Any:
+    def _hide_inside(self, value: Any, path: Path, names: _Names, texts: list[bytes]) -> Any:
         """A claim with what is hidden inside it; None among the names: each of its elements."""
         if None in names:
-            level = self._level(len(path))
-            level.waiting.extend([([item], texts) for item in value])
-            return level.close(len(value), 0, _as_elements)
+            return self._level(len(path)).add([None] * len(value), value, 0, texts, _as_elements)
         hidden = {name: member for name, member in value.items() if name in names}
         clear = {name: member for name, member in value.items() if name not in names}
         return {**clear, "_sd": self.hide(hidden, path, len(names), texts)}
@@ -455,40 +473,49 @@ _Form = Callable[[list[str]], list[Any]]
 class _Level:
     """What is hidden equally deep.
 
-    waiting  the disclosures: their parts but the salt, and the list for their texts
-    groups   the lists for digests: of how many disclosures, of how many decoys, in which form
+    names, values  of the disclosures; None for the name of an element
+    groups         what belongs together: how many disclosures, how many decoys, the list for the
+                   texts, the list for the digests and their form
     """
 
     def __init__(self) -> None:
-        self.waiting: list[tuple[list[Any], list[str]]] = []
-        self.groups: list[tuple[list[Any], int, int, _Form]] = []
+        self.names: list[str | None] = []
+        self.values: list[Any] = []
+        self.groups: list[tuple[int, int, list[bytes], list[Any], _Form]] = []
 
-    def close(self, count: int, decoys: int, form: _Form) -> list[Any]:
-        """The list in which the last `count` of those waiting will have their digests."""
+    def add(
+        self,
+        names: Collection[str | None],
+        values: Iterable[Any],
+        decoys: int,
+        texts: list[bytes],
+        form: _Form,
+    ) -> list[Any]:
+        """Hide some; the list in which their digests will be."""
         into: list[Any] = []
-        self.groups.append((into, count, decoys, form))
+        self.names.extend(names)
+        self.values.extend(values)
+        self.groups.append((len(names), decoys, texts, into, form))
         return into
 
     def cut(self, randomness: Randomness) -> None:
         """The disclosures, then the digests, where they belong."""
-        raw = []
-        salts = _encode_each(_pieces(randomness, len(self.waiting), SALT_BYTES), SALT_BYTES)
-        for salt, (parts, texts) in zip(salts, self.waiting, strict=True):
-            text = b64url_encode(dump_json([salt, *parts]))
-            texts.append(text)
-            raw.append(hashlib.sha256(text.encode()).digest())
-        chance = _pieces(randomness, sum(group[2] for group in self.groups), DIGEST_BYTES)
-        digests, decoys = _encode_each(raw, DIGEST_BYTES), _encode_each(chance, DIGEST_BYTES)
+        salts = b64url_encode_pieces(randomness(SALT_BYTES * len(self.names)), SALT_BYTES)
+        parts = [
+            (salt, value) if name is None else (salt, name, value)
+            for salt, name, value in zip(salts, self.names, self.values, strict=True)
+        ]
+        disclosures = b64url_encode_all(dump_json_each(parts))
+        hashed = b"".join([hashlib.sha256(text).digest() for text in disclosures])
+        digests = b64url_encode_pieces(hashed, DIGEST_BYTES)
+        padding = DIGEST_BYTES * sum(group[1] for group in self.groups)
+        decoys = b64url_encode_pieces(randomness(padding), DIGEST_BYTES)
         at = after = 0
-        for into, count, padding, form in self.groups:
+        for count, padding, texts, into, form in self.groups:
             begin, at = at, at + count
             first, after = after, after + padding
+            texts.extend(disclosures[begin:at])
             into.extend(form(digests[begin:at] + decoys[first:after]))
-
-
-def _pieces(randomness: Randomness, count: int, size: int) -> list[bytes]:
-    chance = randomness(count * size)
-    return [chance[at : at + size] for at in range(0, count * size, size)]
 
 
 def _as_elements(digests: list[str]) -> list[dict[str, str]]:
@@ -503,17 +530,6 @@ def _outer(nested: frozenset[Path]) -> Mapping[Path, Mapping[Any, _Names]]:
         names = found.setdefault(tuple(above), {}).setdefault(name, frozenset())
         found[tuple(above)][name] = names | {inside}
     return found
-
-
-def _encode_each(values: Sequence[bytes], size: int) -> list[str]:
-    """Each value of `size` bytes in base64url, encoded together.
-
-    Zero bytes after each fill its last group of three; what they add is cut off again.
-    """
-    padding = bytes(-size % 3)
-    text = b64url_encode(padding.join((*values, b"")))
-    step, length = (size + len(padding)) // 3 * 4, -(-size * 4 // 3)
-    return [text[at : at + length] for at in range(0, len(values) * step, step)]
 
 
 # --- presenting -----------------------------------------------------------------------------------

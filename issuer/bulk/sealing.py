@@ -5,6 +5,7 @@ once for all rows of the same place, profession and term. The work on some rows 
 over all of them, because a signature leaves nothing of the rest in the processor's caches.
 """
 
+import hashlib
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -23,18 +24,26 @@ from issuer.office import Office, Standing
 from schemas.credentials import load_table, validate_claims
 from schemas.types import vct_of
 from talentseal.bundle import Bundle
-from talentseal.encoding import b64url_decode, b64url_encode, dump_json, to_seconds
+from talentseal.encoding import b64url_encode, b64url_encode_all, dump_json, to_seconds
 from talentseal.errors import InputError, TalentsealError, UsageError
-from talentseal.keys import PublicKey, signer_from_secret
-from talentseal.sdjwt import Content, Envelope, prepare
+from talentseal.keys import PublicKey, SoftwareSigner, signer_from_secret
+from talentseal.sdjwt import Content, Envelope, Unsealed, prepare
 from talentseal.type_metadata import CredentialType
 
 STEP_ROWS = 50  # what one step handles stays in the processor's caches
 LOOK_EVERY = 64  # of so many certificates one goes through the whole procedure of a verifier
 _MAX_FRAMES = 10_000
+_PLAIN = frozenset((str, type(None)))
 _Scope = tuple[object, ...]
 _Row = Mapping[str, Any]
-_Made = tuple[SealedRow, dict[str, Any]]  # for the books, and what is handed out
+
+
+class Made(NamedTuple):
+    """A certificate: for the books, its bytes, and the members of its line but number and row."""
+
+    row: SealedRow
+    sealed: bytes
+    told: bytes
 
 
 class Frame(NamedTuple):
@@ -64,6 +73,7 @@ class Sealer:
     random: Random = os.urandom
     _frames: dict[_Scope, Frame] = field(default_factory=dict)
     _judged: dict[_Scope, tuple[str, int, int]] = field(default_factory=dict)
+    _begun: dict[bytes, "hashlib._Hash"] = field(default_factory=dict)
     _sealed: int = 0
 
     def faults(self, row: bytes, number: int, *, now: datetime) -> list[RowFault]:
@@ -102,20 +112,18 @@ class Sealer:
         self, rows: Sequence[bytes], given: Sequence[Given], first: int, *, now: datetime
     ) -> SealedSlice:
         """Seal rows that have no faults; `first` is the number of the first. Raises our errors."""
-        made: list[_Made] = []
+        made: list[Made] = []
         for at in range(0, len(rows), STEP_ROWS):
             step = [reopen_row(row) for row in rows[at : at + STEP_ROWS]]
             made += self._seal_step(step, given[at : at + STEP_ROWS], now)
         self._look(made, now)
         lines = [
-            dump_json({"row": at, "id": one.number} | told) + b"\n"
-            for at, (one, told) in enumerate(made, first)
+            b'{"row":%d,"id":"%b",%b}\n' % (at, row.number.encode(), told)
+            for at, (row, _, told) in enumerate(made, first)
         ]
-        return SealedSlice(b"".join(lines), [one for one, _ in made])
+        return SealedSlice(b"".join(lines), [row for row, _, _ in made])
 
-    def _seal_step(
-        self, rows: Sequence[_Row], given: Sequence[Given], now: datetime
-    ) -> list[_Made]:
+    def _seal_step(self, rows: Sequence[_Row], given: Sequence[Given], now: datetime) -> list[Made]:
         chosen = [at for at, row in enumerate(rows) if "holder" in row]
         texts = self._wallets([rows[at] for at in chosen], [given[at] for at in chosen], now)
         if len(texts) == len(rows):
@@ -126,20 +134,20 @@ class Sealer:
             for at, (row, one) in enumerate(zip(rows, given, strict=True))
         ]
 
-    def _wallets(self, rows: Sequence[_Row], given: Sequence[Given], now: datetime) -> list[_Made]:
+    def _wallets(self, rows: Sequence[_Row], given: Sequence[Given], now: datetime) -> list[Made]:
         frames = [self._frame(row, now) for row in rows]
         contents = [
             self._content(row, frame, one.place)
             for row, frame, one in zip(rows, frames, given, strict=True)
         ]
         made = prepare(contents, self._kind, randomness=self.random)
-        signed = [
-            self.office.signer(frame.kid).sign(one.signing_input.encode())
-            for one, frame in zip(made, frames, strict=True)
-        ]
+        hashed = [self._hashed(one) for one in made]
+        signatures = self._signatures(made, hashed, [frame.kid for frame in frames])
         return [
-            _as_text(one.sealed(signature), frame, *told)
-            for one, signature, frame, told in zip(made, signed, frames, given, strict=True)
+            _as_text(one, signature, state, frame, its)
+            for one, signature, state, frame, its in zip(
+                made, signatures, hashed, frames, given, strict=True
+            )
         ]
 
     def _content(self, row: _Row, frame: Frame, place: Place) -> Content:
@@ -147,26 +155,48 @@ class Sealer:
         envelope = Envelope(iss, iat, exp, nbf, self._territory(row), *place)
         return Content(row["claims"], envelope, _required(row["holder"]), public, x5c)
 
-    def _code(self, row: _Row, given: Given, now: datetime) -> _Made:
+    def _hashed(self, unsealed: Unsealed) -> "hashlib._Hash":
+        """SHA-256 over what is to be signed, ready to go on. The beginning is hashed once."""
+        begun = self._begun.get(unsealed.start)
+        if begun is None:
+            begun = self._begun[unsealed.start] = sha256(unsealed.start)
+        state = begun.copy()
+        state.update(unsealed.body)
+        return state
+
+    def _signatures(
+        self, made: Sequence[Unsealed], hashed: Sequence["hashlib._Hash"], kids: Sequence[str]
+    ) -> list[bytes]:
+        """In base64url. A signing device takes longer than all the rest: there nothing is saved."""
+        signers = {kid: self.office.signer(kid) for kid in set(kids)}
+        only = signers[kids[0]] if len(signers) == 1 else None
+        if isinstance(only, SoftwareSigner) and only.public.alg == "ES256":
+            return b64url_encode_all(only.sign_hashed([state.digest() for state in hashed]))
+        return b64url_encode_all([
+            signers[kid].sign(one.signing_input) for one, kid in zip(made, kids, strict=True)
+        ])  # fmt: skip
+
+    def _code(self, row: _Row, given: Given, now: datetime) -> Made:
         order = self._order(row)
         plan, kid = self._settled(order, now)
         sealed = seal(plan, {"paper": given.place}, self.office.signer(kid), random=self.random)
         code = sealed.code or b""
         digest = sha256(code).hexdigest()
         credential = {"format": "talentseal_cwt", "credential": b64url_encode(code)}
-        told = {"credentials": [credential], "code": code_text(code, order)}
-        return SealedRow(given.number, "paper", given.place, digest, kid, plan.exp), told
+        told = dump_json({"credentials": [credential], "code": code_text(code, order)})
+        row_made = SealedRow(given.number, "paper", given.place, digest, kid, plan.exp)
+        return Made(row_made, code, told[1:-1])
 
-    def _look(self, made: Sequence[_Made], now: datetime) -> None:
+    def _look(self, made: Sequence[Made], now: datetime) -> None:
         """Some certificates through the whole procedure: after each other, which is cheaper."""
         first, self._sealed = -self._sealed % LOOK_EVERY, self._sealed + len(made)
-        for row, told in made[first::LOOK_EVERY]:
-            credential = told["credentials"][0]["credential"]
+        for row, sealed, _ in made[first::LOOK_EVERY]:
             is_code = row.form == "paper"
-            sealed = (
-                Sealed(None, b64url_decode(credential)) if is_code else Sealed(credential, None)
+            check_sealed(
+                Sealed(None, sealed) if is_code else Sealed(sealed.decode(), None),
+                self.bundle,
+                now=now,
             )
-            check_sealed(sealed, self.bundle, now=now)
 
     # --- what rows share
 
@@ -220,10 +250,8 @@ class Sealer:
         return (tuple(self._territory(row)), *self._told(row, self._scope_claims))
 
     def _told(self, row: _Row, names: Sequence[str]) -> _Scope:
-        get = row["claims"].get
-        return tuple([
-            value if isinstance(value := get(name), str) else repr(value) for name in names
-        ])  # fmt: skip
+        told = tuple(map(row["claims"].get, names))
+        return told if _PLAIN.issuperset(map(type, told)) else (repr(told),)
 
     @cached_property
     def _kind(self) -> CredentialType:
@@ -245,15 +273,30 @@ class Sealer:
         return (*self._scope_claims, *(name for name in dates if name))
 
 
-def _as_text(text: str, frame: Frame, number: str, place: Place) -> _Made:
-    digest = sha256(text.encode()).hexdigest()
-    row = SealedRow(number, "wallet", place, digest, frame.kid, frame.exp)
-    return row, {"credentials": [{"format": "dc+sd-jwt", "credential": text}]}
+def _as_text(
+    unsealed: Unsealed, signature: bytes, hashed: "hashlib._Hash", frame: Frame, given: Given
+) -> Made:
+    start, body, tail = unsealed
+    rest = b".%b%b" % (signature, tail)
+    hashed.update(rest)
+    digest = hashed.hexdigest()
+    text = start + body + rest
+    row = SealedRow(given.number, "wallet", given.place, digest, frame.kid, frame.exp)
+    return Made(row, text, _CREDENTIAL % text)
 
 
-def _required(jwk: Mapping[str, str]) -> dict[str, str]:
+# Letters, digits, `-_.~`: in such a text there is nothing that JSON would escape.
+_CREDENTIAL = b'"credentials":[{"format":"dc+sd-jwt","credential":"%b"}]'
+
+
+def _required(jwk: Mapping[str, str]) -> Mapping[str, str]:
     """The members that make a key, without what else somebody wrote beside them."""
+    if jwk.keys() == _MEMBERS_OF_P256:
+        return jwk
     return {name: jwk[name] for name in ("kty", "crv", "x", "y") if name in jwk}
+
+
+_MEMBERS_OF_P256 = {"kty", "crv", "x", "y"}
 
 
 def _pointer(pointer: str) -> str:

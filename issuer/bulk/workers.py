@@ -24,6 +24,7 @@ from talentseal.errors import UnavailableError, UsageError
 
 SLICE_ROWS = 250
 _LOOK_SECONDS = 0.5
+_COLLECT_AFTER = 50_000  # objects, a few megabytes; the usual 700 are one or two rows
 _IN_WORKER: list["Alone"] = []  # what this process works on
 
 
@@ -56,20 +57,36 @@ def working(sealer: Sealer, job: Job, folder: Folder | None, workers: int) -> It
     folder  where chunks go; checking needs none
     """
     alone = Alone(sealer, job, folder)
-    if workers == 1:
-        yield alone
-        return
-    context = multiprocessing.get_context("fork")
-    arguments = (alone, os.getpid())
-    gc.freeze()  # a collector that looks at what was there before would copy every page of it
+    with _rare_collections():
+        if workers == 1:
+            yield alone
+            return
+        context = multiprocessing.get_context("fork")
+        arguments = (alone, os.getpid())
+        try:
+            with ProcessPoolExecutor(workers, context, _begin, arguments) as pool:
+                yield Many(pool, len(job.rows), workers + 1)
+        except BrokenProcessPool as error:
+            raise UnavailableError(
+                "a worker process has ended",
+                hint="What is on record stays; run again with --resume.",
+            ) from error
+
+
+@contextmanager
+def _rare_collections() -> Iterator[None]:
+    """Let the collector of reference cycles look seldom, and never at what was there before.
+
+    The work makes none. Looking through all trust data again and again would cost as much as many
+    signatures, and in a worker copy every page of it.
+    """
+    before = gc.get_threshold()
+    gc.freeze()
+    gc.set_threshold(_COLLECT_AFTER, *before[1:])
     try:
-        with ProcessPoolExecutor(workers, context, _begin, arguments) as pool:
-            yield Many(pool, len(job.rows), workers + 1)
-    except BrokenProcessPool as error:
-        raise UnavailableError(
-            "a worker process has ended", hint="What is on record stays; run again with --resume."
-        ) from error
+        yield
     finally:
+        gc.set_threshold(*before)
         gc.unfreeze()
 
 
