@@ -20,7 +20,7 @@ from schemas.openid4vci import DETAILS_TYPE, DeferredRequest
 from talentseal.commandline import setting
 from talentseal.encoding import dump_json, parse_json
 from talentseal.errors import InputError, ProtocolError, TalentsealError, UnavailableError
-from talentseal.service.answers import public
+from talentseal.service.answers import add_public, public
 from talentseal.service.forms import FORM, media_type_of, read_form
 from talentseal.shapes import read_shape
 
@@ -39,6 +39,7 @@ def wallet_router(office: Office, base: str, clock: Clock) -> APIRouter:
     """`base`: Credential Issuer Identifier, an https URL without a slash at its end."""
     router = APIRouter(tags=["openid4vci"])
     _add_metadata(router, office, base, clock)
+    _add_offers(router, office, base, clock)
     _add_token(router, office, clock)
     _add_credentials(router, office, base, clock)
     return router
@@ -75,13 +76,11 @@ def _add_metadata(router: APIRouter, office: Office, base: str, clock: Clock) ->
     path = base.partition("://")[2].partition("/")[2]
     suffix = f"/{path}" if path else ""
 
-    @router.get(f"/.well-known/openid-credential-issuer{suffix}", response_class=Response)
     def issuer_metadata(request: Request) -> Response:
         """What this issuer offers (OpenID4VCI §12.2)."""
         document = metadata.issuer_metadata(base, office.bundle, office.standing())
         return told(request, document)
 
-    @router.get(f"/.well-known/oauth-authorization-server{suffix}", response_class=Response)
     def server_metadata(request: Request) -> Response:
         """The issuer as its own authorization server (RFC 8414)."""
         bundle = office.bundle
@@ -89,19 +88,27 @@ def _add_metadata(router: APIRouter, office: Office, base: str, clock: Clock) ->
         lists = f"{registry.rstrip('/')}/status" if registry else None
         return told(request, metadata.server_metadata(base, bundle, office.entity_id, lists))
 
-    @router.get("/.well-known/jwt-vc-issuer", response_class=Response)
     def jwt_vc_issuer(request: Request) -> Response:
         """The same keys for readers without certificates (SD-JWT VC)."""
         standing = office.standing()
         keys = metadata.jwks(office.bundle, standing)
         return told(request, {"issuer": standing.iss, "jwks": {"keys": keys}})
 
-    @router.get("/jwks", response_class=Response)
     def jwks(request: Request) -> Response:
         """The public keys that seal."""
         return told(request, {"keys": metadata.jwks(office.bundle, office.standing())})
 
-    @router.get("/offers/{offer_id}", responses={404: {"description": "Used, ended, or none."}})
+    endpoints = {
+        f"/.well-known/openid-credential-issuer{suffix}": issuer_metadata,
+        f"/.well-known/oauth-authorization-server{suffix}": server_metadata,
+        "/.well-known/jwt-vc-issuer": jwt_vc_issuer,
+        "/jwks": jwks,
+    }
+    for address, endpoint in endpoints.items():
+        add_public(router, address, endpoint, response_class=Response)
+
+
+def _add_offers(router: APIRouter, office: Office, base: str, clock: Clock) -> None:
     def offer(offer_id: str) -> Response:
         """An offer by reference, until it is used or has ended (§4.1.3)."""
         with reading(office.engine) as db:
@@ -109,6 +116,9 @@ def _add_metadata(router: APIRouter, office: Office, base: str, clock: Clock) ->
         if found is None:
             return answer({"error": "invalid_request"}, 404)
         return answer(found.document())
+
+    gone = {404: {"description": "Used, ended, or none."}}
+    add_public(router, "/offers/{offer_id}", offer, responses=gone)
 
 
 # --- token, nonce ---------------------------------------------------------------------------------

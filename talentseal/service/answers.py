@@ -9,14 +9,21 @@ Standard: RFC 9110 §8.8, §13; RFC 6585 §3; RFC 9111.
 
 import hashlib
 from email.utils import format_datetime
+from typing import Any
 
-from fastapi import Request, Response
+from fastapi import APIRouter, Request, Response
 
 from talentseal.encoding import from_seconds
 from talentseal.errors import RefusedError
 
 MAX_AGE_SECONDS = 900
 IMMUTABLE_SECONDS = 365 * 24 * 3600
+
+
+def add_public(router: APIRouter, path: str, endpoint: Any, **said: Any) -> None:
+    """A route for GET, and for HEAD, which needs no description of its own (RFC 9110 §9.3.2)."""
+    router.add_api_route(path, endpoint, methods=["GET"], **said)
+    router.add_api_route(path, endpoint, methods=["HEAD"], include_in_schema=False, **said)
 
 
 def etag_of(data: bytes | str) -> str:

@@ -1,6 +1,7 @@
 """Who may call what, and that no answer of the service is one that its document does not know."""
 
 from collections.abc import Iterator
+from urllib.parse import urlsplit
 
 import pytest
 from contracts import try_operations
@@ -67,6 +68,18 @@ def test_a_route_lets_in_whom_its_row_names_and_nobody_else(
             assert (answer.status_code, answer.json()["code"]) == (403, "ROLE_MISSING")
         else:
             assert answer.status_code in (200, 201, 404)
+
+
+def test_a_head_tells_what_a_get_would(service: VerifierService) -> None:
+    wish = {"query": "professional-title"}
+    begun = service.client.post("/v1/presentations", json=wish, headers=service.token("desk"))
+    request = urlsplit(begun.json()["request_uri"]).path
+    for path in (request, "/presented/unknown"):
+        head, got = service.client.head(path), service.client.get(path)
+        assert (head.status_code, got.status_code, head.content) == (200, 200, b"")
+        for name in ("content-length", "content-type", "cache-control"):
+            assert head.headers[name] == got.headers[name]
+    assert service.client.head("/oid4vp/request/unknown").status_code == 404
 
 
 def test_an_operator_that_has_ended_is_nobody(service: VerifierService) -> None:

@@ -11,6 +11,7 @@ from schemas.openid4vp import DcqlQuery
 from talentseal import dcql, qr
 from talentseal.encoding import dump_json, format_time
 from talentseal.errors import InputError, UsageError
+from talentseal.service.answers import add_public
 from talentseal.service.app import StrictRoute
 from talentseal.service.auth import Actor
 from talentseal.service.forms import FORM, read_form
@@ -164,10 +165,12 @@ def wallet_router(station: Station) -> APIRouter:
         200: {"content": {REQUEST_OBJECT: {"schema": {"type": "string"}}}}
     }
 
-    @router.get("/oid4vp/request/{number}", responses=answers, response_class=Response)
     def request_object(number: str) -> Response:
         """The signed request object, the same each time."""
         return _object(service.request_object(station, number))
+
+    said = {"responses": answers, "response_class": Response}
+    add_public(router, "/oid4vp/request/{number}", request_object, **said)
 
     @router.post(
         "/oid4vp/request/{number}",
@@ -203,15 +206,13 @@ def _add_answers(router: APIRouter, station: Station) -> None:
             return _answer(service.REFUSED)
         return _answer(await run_in_threadpool(service.answer, station, number, fields))
 
-    @router.get(
-        "/presented/{number}",
-        response_class=Response,
-        responses={200: {"content": {"text/html": {}}}},
-    )
     async def presented(number: str) -> Response:
         """Where the wallet brings the browser back; the code is in the fragment."""
         del number
         return Response(_PAGE, headers=_NO_STORE, media_type="text/html; charset=utf-8")
+
+    page: dict[int | str, dict[str, Any]] = {200: {"content": {"text/html": {}}}}
+    add_public(router, "/presented/{number}", presented, response_class=Response, responses=page)
 
 
 def _form_body(*names: str) -> dict[str, Any]:

@@ -221,6 +221,18 @@ def test_an_offer_lies_at_its_address_until_it_is_used(
     assert wallet.client.get("/offers/unknown").status_code == 404
 
 
+def test_a_head_tells_what_a_get_would(counter: Counter, wallet: StrangeWallet) -> None:
+    made = counter.ask(ISSUER, "POST", f"/v1/issuances/{counter.approved()}/offer", {})
+    names = ("openid-credential-issuer", "oauth-authorization-server", "jwt-vc-issuer")
+    offer = made["credential_offer_uri"].removeprefix(wallet.base)
+    for path in (*(f"/.well-known/{name}" for name in names), "/jwks", offer):
+        head, got = wallet.client.head(path), wallet.client.get(path)
+        assert (head.status_code, head.content) == (200, b"")
+        for name in ("content-length", "content-type", "cache-control"):
+            assert head.headers[name] == got.headers[name]
+    assert wallet.client.head("/offers/unknown").status_code == 404
+
+
 # --- credential endpoint, in the order of its checks ----------------------------------------------
 
 
