@@ -31,7 +31,7 @@ from wallet_cli.issuance import (
     notify,
     refresh,
 )
-from wallet_cli.receive import Offer, judge_issued, keep, read_item
+from wallet_cli.receive import Delivered, Offer, judge_issued, keep, read_item
 from wallet_cli.vault import SDJWT, Content, Holding, Key, Pending, Vault, signer_of
 from wallet_cli.view import list_document, list_text
 
@@ -143,11 +143,11 @@ def _ask_for_all(
         notification_endpoint=metadata.notification_endpoint,
         notifications=(), waiting=(), arrived=(), kids=kids,
     )  # fmt: skip
-    for dataset, keys in asked:
+    for number, (dataset, keys) in enumerate(asked, 1):
         answer = ask_for(plan, dataset, token.access_token, [signer_of(k) for k in keys], wallet)
         configuration = dataset.wanted.configuration
         kind = {"format": configuration.format, "vct": configuration.vct or ""}
-        pending = _with(pending, answer, kind, wallet.clock())
+        pending = _with(pending, answer, {**kind, "request": str(number)}, wallet.clock())
     if pending.waiting and not pending.deferred_endpoint:
         raise InputError("the issuer promises for later and says not where", code="MALFORMED")
     return pending
@@ -204,7 +204,7 @@ def _poll(pending: Pending, taker: Taker) -> Pending:
             answer = ask_again(
                 pending.deferred_endpoint, entry["transaction_id"], pending.token, wallet
             )
-            kind = {"format": entry["format"], "vct": entry["vct"]}
+            kind = {name: entry[name] for name in entry if name != "transaction_id"}
             pending = _with(pending, answer, kind, wallet.clock())
             _save(taker.vault, replace(pending, waiting=[*pending.waiting, *waiting[at + 1 :]]))
     except ProtocolError as refusal:
@@ -272,8 +272,10 @@ def _judge(pending: Pending, taker: Taker) -> list[tuple[Offer, Holding]]:
     ours = [key for key in held.keys if key.kid in pending.kids]
     arrived = sorted(pending.arrived, key=lambda entry: entry["format"] != SDJWT)
     return judge_issued(
-        [read_item(entry) for entry in arrived],
-        [entry["vct"] or None for entry in arrived],
+        [
+            Delivered(read_item(entry), entry["vct"] or None, entry.get("request", ""))
+            for entry in arrived
+        ],
         _sealed_by(pending.issuer),
         Content(keys=ours, holdings=held.holdings),
         taker.bundle,

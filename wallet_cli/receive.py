@@ -1,8 +1,9 @@
 """Taking a certificate in: read, judge by the wallet's own trust data, compare with the keys, keep.
 
 Nothing is stored unless every copy offered is accepted, complete, bound to a key that this wallet
-made and has not used, and says the same as its sibling. The names shown come from the registry's
-entry of the issuer, never from the file. How the file reached this device is not our business.
+made and has not used, and says the same as its siblings: one certificate is of one person. The
+names shown come from the registry's entry of the issuer, never from the file. How the file reached
+this device is not our business.
 """
 
 import hashlib
@@ -15,11 +16,17 @@ from schemas.messages import lead, next_step
 from schemas.verdict import CredentialView, Verdict
 from talentseal import codetext, cwt, qr, sdjwt
 from talentseal.bundle import Bundle
-from talentseal.encoding import b64url_encode, format_time, parse_json, to_seconds
+from talentseal.encoding import (
+    b64url_encode,
+    canonical_json,
+    format_time,
+    parse_json,
+    to_seconds,
+)
 from talentseal.errors import InputError, RefusedError
 from talentseal.files import read_bounded
 from talentseal.keys import PublicKey
-from talentseal.reading import Evidence
+from talentseal.reading import Evidence, read
 from talentseal.type_metadata import ENVELOPE, CredentialType
 from wallet_cli.trust import judge
 from wallet_cli.vault import CODE, SDJWT, Act, Content, Copy, Holding, Key
@@ -29,7 +36,7 @@ MAX_DOCUMENT_BYTES = 1024 * 1024
 MAX_COPIES = 16
 _MAX_ID_CHARS = 200
 _ID_CHARS = 8
-_SAME = ("issuer", "jurisdiction", "type")
+_SAME = ("issuer", "jurisdiction", "type", "expires_at")
 _TITLES = ("title_name", "qualification_name", "programme", "position", "category")
 
 
@@ -47,6 +54,18 @@ class Offered(NamedTuple):
         if self.format == SDJWT:
             return Evidence(text=self.credential)
         return Evidence(code=codetext.parse_text(self.credential).code)
+
+
+class Delivered(NamedTuple):
+    """One copy as an issuer's answer brought it.
+
+    type     that was asked for, None where the issuer did not name one
+    request  with which it was asked for, alike for the copies of one certificate; "" if not known
+    """
+
+    copy: Offered
+    type: str | None
+    request: str
 
 
 class Offer(NamedTuple):
@@ -146,8 +165,7 @@ def judge_offer(
 
 
 def judge_issued(
-    copies: Sequence[Offered],
-    expected: Sequence[str | None],
+    delivered: Sequence[Delivered],
     issuer: str | None,
     content: Content,
     bundle: Bundle,
@@ -157,29 +175,42 @@ def judge_issued(
 ) -> list[tuple[Offer, Holding]]:
     """What an issuer delivered to this wallet, one holding for each certificate.
 
-    expected  the type that was asked for with each copy, None where the issuer did not name one
-    issuer    the only body that may have sealed them, None where that is not known
-    content   whose unused keys are those of this delivery and no others
+    issuer   the only body that may have sealed them, None where that is not known
+    content  whose unused keys are those of this delivery and no others
 
     Raises RefusedError with the code of what is wrong with any of them.
     """
+    copies = [one.copy for one in delivered]
     whole = Offer("", copies)
     _refuse_held(whole, content)
     keys = _keys_of(whole, content)
     views = [_accepted(copy, bundle, now=now, lang=lang) for copy in copies]
-    for view, kind in zip(views, expected, strict=True):
-        if kind not in (None, view.type) or issuer not in (None, view.issuer):
+    for one, view in zip(delivered, views, strict=True):
+        if one.type not in (None, view.type) or issuer not in (None, view.issuer):
             _refuse_other(view)
-    groups: dict[tuple[str, str], list[int]] = {}
-    for at, view in enumerate(views):
-        number = str(view.claims.get("certificate_number", ""))
-        groups.setdefault((view.type, number), []).append(at)
     judged = []
-    for members in groups.values():
+    for members in _certificates(delivered, views):
         offer = Offer("", [copies[at] for at in members])
         parts = [keys[at] for at in members], [views[at] for at in members]
         judged.append((offer, _holding(offer, *parts, bundle, now)))
     return judged
+
+
+def _certificates(
+    delivered: Sequence[Delivered], views: Sequence[CredentialView]
+) -> list[list[int]]:
+    """Places of the copies of each certificate, by type and number; forms may come apart.
+
+    What was asked for with one request is one certificate (OpenID4VCI §3.3.2).
+    """
+    groups: dict[tuple[str, str], list[int]] = {}
+    answers: dict[str, tuple[str, str]] = {}
+    for at, (one, view) in enumerate(zip(delivered, views, strict=True)):
+        name = view.type, str(view.claims.get("certificate_number", ""))
+        groups.setdefault(name, []).append(at)
+        if one.request and answers.setdefault(one.request, name) != name:
+            _refuse_contradiction()
+    return list(groups.values())
 
 
 def _refuse_other(view: CredentialView) -> NoReturn:
@@ -197,10 +228,8 @@ def _holding(
     bundle: Bundle,
     now: datetime,
 ) -> Holding:
-    if len({tuple(getattr(view, name) for name in _SAME) for view in views}) != 1:
-        raise RefusedError(
-            "the copies are certificates of different kinds or issuers", code="CLAIMS_INVALID"
-        )
+    if len(views) > 1 and not _say_the_same(offer.copies, views, bundle):
+        _refuse_contradiction()
     return Holding(
         id=offer.id,
         document=offer.document,
@@ -210,6 +239,41 @@ def _holding(
             Copy(copy.format, copy.credential, key.kid, key.pkcs8)
             for copy, key in zip(offer.copies, keys, strict=True)
         ],
+    )
+
+
+def _say_the_same(
+    copies: Sequence[Offered], views: Sequence[CredentialView], bundle: Bundle
+) -> bool:
+    """Whether these are copies of one certificate.
+
+    Only salts, keys, places of status and the moment of sealing may differ, and a code holds a part
+    of the claims. When they begin is not compared: every accepted copy has begun.
+    """
+    places = [read(copy.evidence(), bundle).territory for copy in copies]
+    terms = {
+        (*(getattr(view, name) for name in _SAME), *territory)
+        for view, territory in zip(views, places, strict=True)
+    }
+    said = {copy.format: view.claims for copy, view in zip(copies, views, strict=True)}
+    texts = {
+        (copy.format, canonical_json(view.claims)) for copy, view in zip(copies, views, strict=True)
+    }
+    alike = len(terms) == 1 and len(texts) == len(said)
+    return alike and (len(said) == 1 or _is_part(said[CODE], said[SDJWT]))
+
+
+def _is_part(part: Any, whole: Any) -> bool:
+    if isinstance(part, Mapping) and isinstance(whole, Mapping):
+        return all(name in whole and _is_part(part[name], whole[name]) for name in part)
+    return canonical_json([part]) == canonical_json([whole])
+
+
+def _refuse_contradiction() -> NoReturn:
+    raise RefusedError(
+        "the copies do not say the same: they are of different certificates, or different people",
+        code="CLAIMS_INVALID",
+        hint="Nothing was stored. Ask the issuer what went wrong.",
     )
 
 

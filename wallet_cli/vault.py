@@ -112,8 +112,8 @@ class Pending:
 
     again_at     NumericDate before which the issuer does not want to be asked
     token, token_until, refresh_token  what the issuer gave; the token may end before it delivers
-    waiting      transactions: `transaction_id`, `format`, `vct`
-    arrived      copies that came already: `format`, `credential`, `vct`
+    waiting      transactions: `transaction_id`, `format`, `vct`, `request`
+    arrived      copies that came already: `format`, `credential`, `vct`, `request`
     kids         keys, among the unused ones, that these certificates will be bound to
     """
 

@@ -167,6 +167,50 @@ def test_copies_of_different_certificates_are_refused(person: Person, world: Wor
     assert person.refused("receive", path) == (1, "CLAIMS_INVALID")
 
 
+@pytest.mark.parametrize("form", ["dc+sd-jwt", "talentseal_cwt"])
+def test_copies_that_do_not_say_the_same_are_refused(
+    person: Person, world: World, form: str
+) -> None:
+    first, second = person.keys()
+    others: list[dict[str, Any]] = [
+        {"claims": {"display_name": "Somebody Else", "birthdate": "1950-01-01"}},
+        {"claims": {"certificate_number": "FICTIONAL-2"}},
+        {"claims": {"title_name": {"en": "Engineer", "zh-Hans": "\u5de5\u7a0b\u5e08"}}},
+        {"territory": ["CN/9999/x-fictional"]},
+        {"exp": world.now + 200 * DAY},
+    ]
+    document = seal_for(world.city, [first]).document()
+    for other in others:
+        strange = seal_for(world.city, [second], **other).document()["credentials"]
+        document["credentials"][1] = strange[form != "dc+sd-jwt"]
+        ran = person.run("receive", write(person, json.dumps(document)))
+        assert (ran.code, "do not say the same" in ran.err) == (1, True), other
+    assert nothing_changed(person, 2)
+
+
+def test_copies_sealed_at_different_moments_are_one_certificate(
+    person: Person, world: World
+) -> None:
+    first, second = person.keys()
+    end = world.now + 300 * DAY
+    copies = [seal_for(world.city, [first], exp=end)]
+    copies.append(seal_for(world.city, [second], exp=end, iat=world.now - 2 * DAY))
+    document = copies[0].document()
+    document["credentials"][1] = copies[1].document()["credentials"][0]
+    row = person.ask("receive", write(person, json.dumps(document)))
+    assert row["formats"] == ["dc+sd-jwt"] * 2
+
+
+def test_what_arrives_later_is_no_copy_of_what_is_held(holder: Holder, world: World) -> None:
+    person = holder.person
+    claims = {"display_name": "Somebody Else"}
+    later = seal_for(world.city, person.keys(1), claims=claims).text
+    row = person.ask("receive", write(person, later))
+    assert row["id"] != holder.id
+    for name, whose in ((holder.id, "Somebody Else"), (row["id"], "Lin")):
+        assert whose not in str(person.ask("show", name)["claims"]["display_name"])
+
+
 def test_what_was_made_for_a_verifier_is_no_certificate_to_keep(holder: Holder) -> None:
     person, name = holder.person, holder.id
     live = person.run("qr", name, "--text").out.strip()

@@ -12,6 +12,7 @@ from conformance.wallet_network import TITLE, find_here
 from simulator import DAY, World
 from wallet_people import Person, seal_for, talk
 
+from talentseal.encoding import b64url_encode
 from talentseal.keys import PublicKey, new_signer
 
 METADATA = "/.well-known/openid-credential-issuer"
@@ -119,6 +120,37 @@ def test_one_bad_copy_spoils_the_whole_offer(
     issuer.seal = seal
     assert refused(person, issuer, "title_sd_jwt", "title_code")[0] == 1
     assert issuer.events == ["credential_failure"] * 2
+
+
+@pytest.mark.parametrize("other", ["display_name", "certificate_number"])
+def test_a_batch_of_two_certificates_is_refused(
+    person: Person, issuer: IssuerPeer, world: World, other: str
+) -> None:
+    def make(keys: Sequence[PublicKey]) -> list[str]:
+        changed = seal_for(world.city, keys[1:], claims={other: "FICTIONAL-2"}).text
+        return [seal_for(world.city, keys).text, changed]
+
+    sealed(issuer, make)
+    link = by_value(issuer, "title_sd_jwt")
+    ran = person.run("receive", link, "--yes", "--copies", "2")
+    assert (ran.code, "do not say the same" in ran.err) == (1, True), ran.err
+    assert person.ask("list") == {"credentials": []}
+    assert issuer.events == ["credential_failure"]
+
+
+def test_a_code_of_another_person_is_refused_with_the_certificate(
+    person: Person, issuer: IssuerPeer, world: World
+) -> None:
+    honest = issuer.seal
+
+    def seal(name: str, jwks: Sequence[dict[str, str]]) -> list[str]:
+        if name != "title_code":
+            return honest(name, jwks)
+        keys = [PublicKey.from_jwk(jwk) for jwk in jwks]
+        return [b64url_encode(seal_for(world.city, keys, claims={"display_name": "X Y"}).code)]
+
+    issuer.seal = seal
+    assert refused(person, issuer, "title_sd_jwt", "title_code") == (1, "CLAIMS_INVALID")
 
 
 # --- how it is delivered --------------------------------------------------------------------------
