@@ -1,7 +1,8 @@
 """From parsed JSON to one of the shapes in `schemas`, or a refusal that names the member at fault.
 
 The value comes from `encoding.parse_json`; its sizes are bounded already. A refusal repeats no
-value of it. Nothing here is used on the way of a check.
+value of it; where members do not agree, the shape's own words say how. Nothing here is used on the
+way of a check.
 """
 
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
 
 Shape = TypeVar("Shape", bound="BaseModel")
 _MAX_LOCATION = 120
+_OWN_WORDS = "value_error"  # a ValueError that a shape of ours raised
 
 
 def read_shape(shape: type[Shape], value: Any, what: str) -> Shape:
@@ -28,7 +30,10 @@ def read_shape(shape: type[Shape], value: Any, what: str) -> Shape:
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False, include_context=False)[0]
         place = ".".join(map(str, first["loc"]))[:_MAX_LOCATION] or "the whole"
-        raise InputError(f"{what} breaks its shape at {place}", code="MALFORMED") from error
+        message = f"{what} breaks its shape at {place}"
+        if first["type"] == _OWN_WORDS:
+            message += f": {first['msg'].removeprefix('Value error, ')}"
+        raise InputError(message, code="MALFORMED") from error
 
 
 def parse_shape(

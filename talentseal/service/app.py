@@ -25,9 +25,10 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from schemas.problem import PROBLEMS, ProblemCode
 from talentseal.commandline import setting
-from talentseal.encoding import dump_json, parse_json
+from talentseal.encoding import dump_json
 from talentseal.errors import InputError, TalentsealError, UsageError
 from talentseal.service import problems
+from talentseal.service.forms import parse_body
 from talentseal.service.jobs import Repeating
 from talentseal.service.limits import Limiter, Rate, near, parse_rate
 from talentseal.service.logs import Log, fault_fields
@@ -160,7 +161,7 @@ class StrictRequest(Request):
     """A request whose JSON is read as everything foreign is: strictly."""
 
     async def json(self) -> Any:
-        return parse_json(
+        return parse_body(
             await self.body(), max_bytes=_body_cap(self), max_members=MAX_BODY_MEMBERS
         )
 

@@ -412,6 +412,38 @@ def test_a_wish_that_cannot_be_asked_is_refused(desk: Desk, wish: dict[str, Any]
     assert answer.json()["code"] == "REQUEST_INVALID"
 
 
+@pytest.mark.parametrize(
+    ("changes", "cause"),
+    [
+        ({"credentials": [{}, {}]}, "a credential id stands twice"),
+        (
+            {"credential_sets": [{"options": [["nobody"]]}]},
+            "credential_sets name a credential that is not there",
+        ),
+    ],
+)
+def test_a_query_that_contradicts_itself_is_told_in_what(
+    desk: Desk, changes: dict[str, Any], cause: str
+) -> None:
+    credentials = [asked_title() for _ in changes.get("credentials", [{}])]
+    wish = {"dcql_query": {**changes, "credentials": credentials}}
+    answer = desk.service.client.post("/v1/presentations", json=wish, headers=desk.headers)
+    assert (answer.status_code, answer.json()["code"]) == (400, "REQUEST_INVALID")
+    assert answer.json()["title"] == f"dcql_query: a query breaks its shape at the whole: {cause}"
+
+
+@pytest.mark.parametrize("path", ["/v1/presentations", "/v1/checks"])
+@pytest.mark.parametrize("body", [b'{"query":1.5}', b"{", b"[]", b'{"a":1,"a":2}'])
+def test_whoever_sends_a_wrong_body_is_not_told_to_scan_it_again(
+    desk: Desk, path: str, body: bytes
+) -> None:
+    headers = {**desk.headers, "content-type": "application/json"}
+    answer = desk.service.client.post(path, content=body, headers=headers)
+    assert (answer.status_code, answer.json()["code"]) == (400, "MALFORMED")
+    assert answer.json()["title"].startswith("the body: ")
+    assert answer.json()["detail"].startswith("Send JSON as /openapi.json describes it")
+
+
 UNJUDGEABLE: dict[str, tuple[dict[str, Any], str]] = {
     "another format": ({"format": "mso_mdoc", "meta": {"doctype_value": "x"}}, "format"),
     "a copy": (

@@ -10,10 +10,10 @@ from typing import Any, NamedTuple, NoReturn
 
 from schemas.territory import parse_territory
 from schemas.verdict import Verdict
-from talentseal.encoding import parse_json
 from talentseal.errors import UsageError
 from talentseal.policy import PURPOSES
 from talentseal.reading import Evidence
+from talentseal.service.forms import parse_body
 from talentseal.verify import verify
 from verifier.station import Station
 
@@ -44,7 +44,7 @@ class Question(NamedTuple):
 
 def parse_question(data: bytes, *, max_bytes: int = MAX_QUESTION_BYTES) -> Question:
     """Read a question. Raises InputError, or UsageError `REQUEST_INVALID` with every fault."""
-    return question_of(parse_json(data, max_bytes=max_bytes))
+    return question_of(parse_body(data, max_bytes=max_bytes))
 
 
 def question_of(members: Mapping[str, Any]) -> Question:
