@@ -41,6 +41,7 @@ Right = Delegation | Grant | Recognition
 
 MAX_DAYS = {"delegation": 3 * 365, "grant": 2 * 365, "recognition": 365}
 DEFAULT_GRANT_DAYS = 365
+RENEWAL_SECONDS = 30 * DAY_SECONDS  # before its end the right to publish status is granted again
 
 
 @dataclass
@@ -371,6 +372,26 @@ def grant_status_publishing(
     keep(office, session, row.code, "grant", text)
 
 
+def keep_status_right(
+    office: Office, session: Session, row: JurisdictionRow, prefix: str
+) -> None:
+    """Grant the right to publish status again before it runs out, or where none is in force.
+
+    Without it every certificate of the jurisdiction would be of unknown status, and revoked ones
+    would be refused no longer; the keys are kept here, so nobody has to remember.
+    """
+    provider = next(iter(repository.entities_of(session, row.code, ("status",))), None)
+    if provider is None:
+        return
+    held = load_statements(session, row.code, ("grant", "withdrawal"))
+    later = office.now + RENEWAL_SECONDS
+    for one in held.grants:
+        lasts = one.exp > later and held.state(one, office.now) == "in force"
+        if one.mark_type == MARK_STATUS and prefix in one.uri_prefix and lasts:
+            return
+    grant_status_publishing(office, session, row, provider, prefix)
+
+
 # --- withdrawing ----------------------------------------------------------------------------------
 
 
@@ -389,7 +410,8 @@ def withdraw(
 
     at  when the effect begins; None: now. Rounded to a full hour, down for an end, up for `resume`
 
-    Raises UsageError, RefusedError `STATEMENT_RETROACTIVE` or `STATE_CONFLICT`.
+    Raises UsageError, RefusedError `STATEMENT_RETROACTIVE`, `STATE_CONFLICT`, or `NOT_OFFERED` for
+    the right to publish status.
     """
     stored = repository.get_statement(session, jti)
     if stored.kind not in kinds:
@@ -423,7 +445,15 @@ def withdraw(
 def _check_turn(session: Session, stored: StatementRow, effect: str, moment: int) -> None:
     """`resume` lifts a suspension and nothing else; what was ended for good stays ended."""
     held = load_statements(session, stored.jurisdiction, (stored.kind, "withdrawal"))
-    word = effect_at(held.endings(held.get(stored.jti)), moment, now=moment).word
+    statement = held.get(stored.jti)
+    if not isinstance(statement, Recognition) and statement.mark_type == MARK_STATUS:
+        raise RefusedError(
+            f"{stored.jti} lets {stored.jurisdiction} publish status: without it no certificate"
+            " from there could be told from a revoked one",
+            code="NOT_OFFERED",
+            hint="To stop an issuer, end its own grant: registry grant list",
+        )
+    word = effect_at(held.endings(statement), moment, now=moment).word
     allowed = ("SUSPENDED",) if effect == "resume" else (None, "SUSPENDED", "UNDER_REVIEW")
     if word not in allowed and effect != "void":
         state = word.lower().replace("_", " ") if word else "not suspended"

@@ -22,6 +22,7 @@ from typing import NamedTuple
 
 from sqlalchemy.orm import Session
 
+from registry.issuers.granting import keep_status_right
 from registry.issuers.service import role_keys
 from registry.jurisdictions.models import JurisdictionRow
 from registry.jurisdictions.repository import all_jurisdictions, get_jurisdiction
@@ -132,7 +133,10 @@ def _publish_one(
 ) -> Published:  # fmt: skip
     with office.transaction() as session:
         row = get_jurisdiction(session, code)
-        keep_room(session, code, status_prefix(row.entity_id))
+        prefix = status_prefix(row.entity_id)
+        keep_room(session, code, prefix)
+        if whole:
+            keep_status_right(office, session, row, prefix)
         published = _sign(office, session, row, whole=whole)
     write_public(office, code, sweep=whole)
     read_back(office, code, reader)

@@ -211,6 +211,17 @@ def test_a_delegation_is_ended_like_a_grant(desk: Desk) -> None:
     assert len(compiled(desk).negatives) == 1
 
 
+def test_the_right_to_publish_status_is_not_ended_with_a_grant(desk: Desk) -> None:
+    rights = [one["jti"] for one in desk.ask("grant", "list", "--jurisdiction", SZ)
+              if one["uri_prefix"]]  # fmt: skip
+    assert len(rights) == 2  # the delegation and the grant
+    for jti in rights:
+        argv = ("grant", "withdraw", jti, "--reason", "x", "--effect", "from")
+        assert desk.refused(*argv) == (Exit.REFUSE, "NOT_OFFERED")
+    desk.ask("publish")
+    assert compiled(desk).jurisdiction.status_uris
+
+
 def test_an_end_in_the_past_must_be_meant(desk: Desk) -> None:
     jti = the_grant(desk)
     past = format_time(to_seconds(now()) - 2 * 86_400)

@@ -36,6 +36,22 @@ def publish_after(seconds: int) -> None:
     publish(open_office(load_settings(), moment))
 
 
+def status_rights(desk: Desk) -> list[str]:
+    rights = desk.ask("grant", "list", "--jurisdiction", SZ)
+    return sorted(one["jti"] for one in rights if one["uri_prefix"] and one["kind"] == "grant")
+
+
+def test_the_right_to_publish_status_is_granted_again_before_it_runs_out(desk: Desk) -> None:
+    first = status_rights(desk)
+    publish_after(690 * DAY)
+    assert status_rights(desk) == first
+    publish_after(710 * DAY)
+    publish_after(710 * DAY + 3600)
+    (old,) = first
+    (new,) = set(status_rights(desk)) - {old}
+    assert new
+
+
 def metadata(desk: Desk, name: str, code: str = "CN-4403") -> bytes:
     return (desk.public / code / "metadata" / name).read_bytes()
 
