@@ -13,6 +13,7 @@ from issuer.status.outbox import Carrier
 from talentseal.commandline import setting
 from talentseal.encoding import to_seconds
 from talentseal.service.app import Service
+from talentseal.service.database import forget_erased
 from talentseal.service.jobs import Repeating
 from talentseal.trustdb import mark_of
 
@@ -62,6 +63,7 @@ class Duties:
         forget(self._office, now=now)
         with transaction(self._office.engine) as db:
             forget_tokens(db, now=now)
+        forget_erased(self._office.engine)
 
     def store_indices(self) -> None:
         """Keep enough status indices in store."""

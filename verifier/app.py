@@ -9,6 +9,7 @@ from fastapi import FastAPI, Request
 from talentseal.encoding import to_seconds
 from talentseal.service.app import Job, include_plain, new_app, new_service
 from talentseal.service.auth import Actor, bearer_of
+from talentseal.service.database import forget_erased
 from verifier.checks.endpoints import BODY_CAPS, checks_router
 from verifier.database import SCHEMA, reading
 from verifier.operators.service import find_actor
@@ -44,6 +45,7 @@ def create_app(station: Station) -> FastAPI:
         now = _now(station)
         forget(engine, now=now)
         forget_presentations(engine, now=now)
+        forget_erased(engine)
 
     def jobs() -> tuple[Job, ...]:
         return (

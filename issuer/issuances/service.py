@@ -18,6 +18,7 @@ from datetime import datetime
 from sqlalchemy import Connection
 
 from issuer.audit.trail import note
+from issuer.authorization.repository import end_offers
 from issuer.database import transaction
 from issuer.issuance.judging import check_sealed
 from issuer.issuance.models import Issued, Order, Sealed
@@ -92,7 +93,11 @@ def correct(
     match: Match,
     now: datetime,
 ) -> Row:
-    """Another content for what one has prepared; it must be approved anew. Raises RefusedError."""
+    """Another content for what one has prepared; it must be approved anew. Raises RefusedError.
+
+    Offers end with the content they were made for, and so do the tickets of wallets that used
+    them: the other content may be about somebody else.
+    """
     acting(db, actor, PREPARER)
     row = _found(db, actor, issuance_id, own=True)
     match(tag_of(row.version))
@@ -100,6 +105,7 @@ def correct(
     _expect_unsealed(row)
     _judge(db, office, draft, now=now)
     repository.replace(db, row, draft)
+    end_offers(db, row.id)
     note(db, "corrected", at=to_seconds(now), actor=actor.id, issuance=row.id)
     return _again(db, row)
 

@@ -372,9 +372,7 @@ def grant_status_publishing(
     keep(office, session, row.code, "grant", text)
 
 
-def keep_status_right(
-    office: Office, session: Session, row: JurisdictionRow, prefix: str
-) -> None:
+def keep_status_right(office: Office, session: Session, row: JurisdictionRow, prefix: str) -> None:
     """Grant the right to publish status again before it runs out, or where none is in force.
 
     Without it every certificate of the jurisdiction would be of unknown status, and revoked ones

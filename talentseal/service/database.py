@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from alembic.config import Config
 
 BUSY_MILLISECONDS = 15_000  # a writer waits that long for the one before it
+_CHECKPOINT_MILLISECONDS = 100  # of waiting for readers: writers wait meanwhile
 POOL_SIZE = 8
 MAX_OVERFLOW = 12  # 20 connections of a process at most; threads beyond that wait
 POOL_WAIT_SECONDS = 15
@@ -347,6 +348,24 @@ def _close(opened: set[Any], owner: int) -> None:
             connection.close()
 
 
+def forget_erased(engine: Engine) -> None:
+    """Empty the write-ahead file of SQLite, where what was erased can still be read.
+
+    While others keep on reading or writing it stays as it is, until the next time. PostgreSQL
+    keeps such traces too, until it uses their place again; nothing here changes that.
+    """
+    if engine.dialect.name == "sqlite":
+        connection = engine.raw_connection()
+        cursor = connection.cursor()
+        ((usual,),) = cursor.execute("PRAGMA busy_timeout").fetchall()
+        try:
+            cursor.execute(f"PRAGMA busy_timeout={_CHECKPOINT_MILLISECONDS}")
+            cursor.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+        finally:
+            cursor.execute(f"PRAGMA busy_timeout={usual}")
+            connection.close()
+
+
 # --- beginning ------------------------------------------------------------------------------------
 
 
@@ -375,6 +394,7 @@ def _prepare_sqlite(busy_milliseconds: int, connection: Any, _record: object) ->
         "journal_mode=WAL",
         "synchronous=FULL",
         "foreign_keys=ON",
+        "secure_delete=ON",  # what is erased is overwritten
     ):
         connection.execute(f"PRAGMA {pragma}")
 

@@ -24,6 +24,7 @@ from talentseal.service.database import (
     POOL_SIZE,
     Schema,
     connect,
+    forget_erased,
     read_only,
 )
 
@@ -344,3 +345,29 @@ def test_a_dropped_engine_leaves_no_connection_behind(cluster: Cluster) -> None:
             return
         assert time.monotonic() < deadline, f"{left} connections are left"
         time.sleep(0.02)
+
+
+def test_what_was_erased_is_in_no_file_of_sqlite(tmp_path: Path) -> None:
+    engine = connect(f"sqlite:///{tmp_path / 'some.db'}")
+    with engine.begin() as db:
+        db.execute(text("CREATE TABLE claim (value TEXT)"))
+        db.execute(text("INSERT INTO claim VALUES (:value)"), {"value": SECRET * 100})
+    with engine.begin() as db:
+        db.execute(text("UPDATE claim SET value = NULL"))
+    forget_erased(engine)
+    assert SECRET.encode() not in b"".join(path.read_bytes() for path in tmp_path.iterdir())
+    with reading(engine) as db:
+        assert db.execute(text("SELECT count(*) FROM claim")).scalar_one() == 1
+
+
+@both_databases
+def test_erasing_for_good_waits_for_nobody_and_harms_nothing(engine: Engine) -> None:
+    with reading(engine) as db:
+        assert db.execute(text("SELECT value FROM counter")).scalar_one() == 0
+        with engine.begin() as other:
+            other.execute(text("UPDATE counter SET value = 7"))
+        forget_erased(engine)
+        assert db.execute(text("SELECT value FROM counter")).scalar_one() == 0
+    forget_erased(engine)
+    with reading(engine) as db:
+        assert db.execute(text("SELECT value FROM counter")).scalar_one() == 7

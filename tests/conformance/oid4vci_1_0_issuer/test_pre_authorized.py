@@ -18,7 +18,7 @@ from conformance.peers.strange_wallet import (
     unb64,
 )
 from issuer_desk import Bureau
-from officers_desk import APPROVER, ISSUER, PREPARER, Counter
+from officers_desk import APPROVER, ISSUER, PREPARER, Counter, draft
 
 from talentseal.reading import Evidence
 
@@ -387,6 +387,19 @@ def test_a_new_offer_ends_what_an_earlier_one_has_led_to(
     code = wallet.code_of(wallet.read_offer(made["link"]))
     token = wallet.token(code, made["tx_code"]).json()["access_token"]
     assert wallet.receive(token, WALLET)[1].status_code == 200
+
+
+def test_a_correction_ends_what_an_earlier_offer_has_led_to(
+    counter: Counter, wallet: StrangeWallet, early: tuple[str, str]
+) -> None:
+    issuance, token = early
+    _, answer = wallet.receive(token, WALLET)
+    ticket = {"transaction_id": answer.json()["transaction_id"]}
+    path = f"/v1/issuances/{issuance}"
+    again = counter.ask(PREPARER, "PUT", path, draft(), match='"1"')
+    counter.ask(APPROVER, "POST", f"{path}/approve", match=f'"{again["version"]}"')
+    refused(wallet.post("/deferred", token, ticket), "invalid_token", 401)
+    refused(wallet.receive(token, WALLET)[1], "invalid_token", 401)
 
 
 def test_what_is_withdrawn_is_denied(
