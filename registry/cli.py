@@ -671,6 +671,9 @@ def publish(
     jurisdiction: Annotated[
         list[str] | None, typer.Option("--jurisdiction", help="Only these; absent: all.")
     ] = None,
+    after_pause: Annotated[
+        bool, typer.Option("--after-pause", help="Over a month has passed, the clock is right.")
+    ] = False,
     as_json: Json = False,
 ) -> None:
     """Example: registry publish
@@ -682,15 +685,19 @@ def publish(
     from registry.publishing.service import publish as publish_all
     from talentseal.encoding import format_time
 
-    published, orders = publish_all(_office(), jurisdiction or ())
+    published, orders = publish_all(_office(), jurisdiction or (), after_pause=after_pause)
     found = [asdict(one) | {"issued_at": format_time(one.issued_at)} for one in published]
     lines = [
         *(f"{one['jurisdiction']}  {_cell(one['versions'])}  list {one['list_sequence']}"
-          f"  as of {one['issued_at']}" for one in found),
+          f"  as of {one['issued_at']}{_clock_doubt(one['behind_seconds'])}" for one in found),
         *(f"order {one.file}  {one.state}  {one.code} {one.message}".rstrip() for one in orders),
     ]  # fmt: skip
     document = {"jurisdictions": found, "orders": [asdict(one) for one in orders]}
     emit(document, as_json=as_json, text="\n".join(lines) or "Nothing to publish.")
+
+
+def _clock_doubt(behind_seconds: int) -> str:
+    return f"  CLOCK {behind_seconds} seconds behind that: set it" if behind_seconds else ""
 
 
 @app.command("restored")

@@ -10,7 +10,8 @@ from registry.office import Office
 from registry.publishing.publisher import WHOLE_SECONDS
 from registry.publishing.shelf import Shelf
 from registry.status_lists.repository import free_indices
-from talentseal.encoding import to_seconds
+from talentseal.artefacts import file_code
+from talentseal.encoding import CLOCK_SKEW_SECONDS, to_seconds
 from talentseal.errors import TalentsealError, UnavailableError
 from talentseal.service.app import Ready
 from talentseal.service.metrics import Metrics
@@ -24,7 +25,7 @@ def parts(office: Office, clock: Clock, shelf: Shelf) -> Mapping[str, Ready]:
     return {
         "database": lambda: SCHEMA.found(office.engine) and None,
         "keys": lambda: _keys(office),
-        "published": lambda: _published(clock, shelf),
+        "published": lambda: _published(office, clock, shelf),
         "status": lambda: _room(office),
     }
 
@@ -49,8 +50,17 @@ def _keys(office: Office) -> dict[str, int]:
     return {"held": held}
 
 
-def _published(clock: Clock, shelf: Shelf) -> dict[str, Any]:
+def _published(office: Office, clock: Clock, shelf: Shelf) -> dict[str, Any]:
     found = ages(clock, shelf)
+    with office.reading() as session:
+        missing = {file_code(row.code) for row in all_jurisdictions(session)} - found.keys()
+    if missing:
+        raise UnavailableError(f"{', '.join(sorted(missing))} was never published")
+    early = [code for code, age in found.items() if age < -CLOCK_SKEW_SECONDS]
+    if early:
+        raise UnavailableError(
+            f"{', '.join(early)} was published at a time to come: the clock is wrong, or was"
+        )
     late = [code for code, age in found.items() if age > MAX_AGE_SECONDS]
     if late:
         raise UnavailableError(

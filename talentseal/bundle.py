@@ -25,6 +25,7 @@ Value = TypeVar("Value")
 # Enough for a desk that sees the same few hundred certificates again and again.
 MAX_SEEN = 4096
 MAX_CHAINS = 1024
+CLOCK_MARK_SLACK_SECONDS = 300  # a clock that lies further behind a proven time is wrong
 
 
 class Memo(Generic[Key, Value]):

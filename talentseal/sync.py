@@ -34,7 +34,7 @@ from talentseal.artefacts import (
     file_code,
     parse_root,
 )
-from talentseal.bundle import Bundle, Part, combine
+from talentseal.bundle import CLOCK_MARK_SLACK_SECONDS, Bundle, Part, combine
 from talentseal.compiling import compile_part, overlapping, peer_root, peers_of
 from talentseal.encoding import MAX_LIST_BYTES, parse_json, to_seconds
 from talentseal.errors import (
@@ -452,6 +452,8 @@ def _take(made: "_Set", work: _Work, bootstrap: bytes, introduced: PeerInfo | No
     files, part = _update_one(work.source, bootstrap, introduced, work.metadata(code), now=work.now)
     old = None if anew else work.held.parts.get(code)
     part, alarms = _past_ratchets(part, old, None if anew else seen)
+    if part.jurisdiction.as_of > work.now + CLOCK_MARK_SLACK_SECONDS:
+        alarms = (*alarms, "CLOCK_ROLLED_BACK")  # ours is behind, or the source's was ahead
     made.parts[code] = part
     made.ratchets[code] = ratchet_of(
         part, None if anew else seen, max(epoch, seen.epoch if seen else 0)

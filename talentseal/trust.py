@@ -14,6 +14,7 @@ from schemas.territory import contains, profession_contains
 from schemas.verdict import BundleState, Check
 from talentseal import x509
 from talentseal.bundle import (
+    CLOCK_MARK_SLACK_SECONDS,
     Bundle,
     Event,
     IssuerKey,
@@ -30,7 +31,6 @@ from talentseal.reading import Credential, Sealed
 from talentseal.trail import finding, passed
 
 MAX_CANDIDATES = 4  # keys that share a hint; more is an attack on our time
-CLOCK_MARK_SLACK_SECONDS = 300
 Checks = Sequence[Check]
 
 _NOT_APPLICABLE_CERTIFICATE = (Check("certificate", "not_applicable"),)

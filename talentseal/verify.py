@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from schemas.rules import evaluate
 from schemas.verdict import Caution, Check, CredentialView, Verdict
-from talentseal.bundle import Bundle, Jurisdiction, ListedKey
+from talentseal.bundle import CLOCK_MARK_SLACK_SECONDS, Bundle, Jurisdiction, ListedKey
 from talentseal.encoding import CLOCK_SKEW_SECONDS, date_to_days, to_seconds
 from talentseal.errors import InputError, UsageError
 from talentseal.holder import Replays, holder
@@ -20,7 +20,6 @@ from talentseal.policy import FRESH_SECONDS, Policy
 from talentseal.reading import Credential, Evidence, Sealed, check_holder, is_suspicious, read
 from talentseal.trail import Trail, finding, passed
 from talentseal.trust import (
-    CLOCK_MARK_SLACK_SECONDS,
     authority,
     certificate,
     find_candidates,

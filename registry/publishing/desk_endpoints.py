@@ -18,6 +18,9 @@ from talentseal.service.auth import Actor
 
 class PublicationBody(Body):
     jurisdictions: list[Code] = Field(default=[], max_length=64, description="None: all.")
+    after_pause: bool = Field(
+        default=False, description="Over a month has passed, and the clock is right."
+    )
 
 
 class PublishedView(BaseModel):
@@ -25,6 +28,9 @@ class PublishedView(BaseModel):
     versions: dict[str, int]
     list_sequence: int
     issued_at: str
+    behind_seconds: int = Field(
+        description="How far the registry's clock lies behind `issued_at`; 0: it is not in doubt."
+    )
 
 
 class OutcomeView(BaseModel):
@@ -56,7 +62,9 @@ def publications_router(house: House) -> APIRouter:
             rows = [get_jurisdiction(session, code) for code in body.jurisdictions]
             for row in rows or all_jurisdictions(session):
                 office.note(session, "publication", row.code)
-        published, outcomes = publish(office, body.jurisdictions, reader=house.reader)
+        published, outcomes = publish(
+            office, body.jurisdictions, reader=house.reader, after_pause=body.after_pause
+        )
         told = [asdict(one) | {"issued_at": format_time(one.issued_at)} for one in published]
         return answer({"jurisdictions": told, "orders": [asdict(one) for one in outcomes]})
 

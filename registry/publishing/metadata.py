@@ -84,6 +84,15 @@ def root_bytes(
     return _seal(root, signers)
 
 
+def next_root_bytes(
+    before: bytes, *, version: int, now: int, signers: Sequence[SoftwareSigner]
+) -> bytes:
+    """The root after `before`: the same keys, roles and member, for another term."""
+    root = Metadata[Root].from_bytes(before).signed
+    root.version, root.expires = version, from_seconds(expiry("root", now))
+    return _seal(root, signers)
+
+
 def _threshold(publics: Sequence[PublicKey]) -> int:
     return THRESHOLD if len(publics) >= OFFICERS else 1
 

@@ -33,6 +33,7 @@ from registry.publishing.metadata import (
     expiry,
     listed_targets,
     named_targets,
+    next_root_bytes,
     sha256,
     snapshot_bytes,
     status_bytes,
@@ -58,13 +59,15 @@ from talentseal.artefacts import (
     negative_digest,
     parse_head,
 )
-from talentseal.encoding import MAX_METADATA_DEPTH, parse_json
-from talentseal.errors import BundleError, InputError, UnavailableError
+from talentseal.encoding import MAX_METADATA_DEPTH, format_time, parse_json
+from talentseal.errors import BundleError, InputError, RefusedError, UnavailableError
 from talentseal.files import read_bounded, write_atomic
 from talentseal.keys import SoftwareSigner
 
 LOCK_WAIT_SECONDS = 60.0
 TARGETS_RENEWAL_SECONDS = 90 * DAY_SECONDS
+ROOT_RENEWAL_SECONDS = 60 * DAY_SECONDS  # before its end the officers sign the next root
+MAX_PAUSE_SECONDS = 30 * DAY_SECONDS  # between two publications, unless somebody says it was so
 MAX_TIMESTAMP_BYTES = 16_384  # python-tuf's own limit
 _TIMESTAMP = "metadata/timestamp.json"
 _PUBLIC = 0o644
@@ -72,12 +75,18 @@ _PUBLIC = 0o644
 
 @dataclass(frozen=True, slots=True)
 class Published:
-    """What is in force for one jurisdiction. `versions`: TUF role -> version."""
+    """What is in force for one jurisdiction.
+
+    versions        TUF role -> version
+    behind_seconds  how far this machine's clock lies behind the time that was published before:
+                    now or then it was wrong, and `issued_at` stands still until it has caught up
+    """
 
     jurisdiction: str
     versions: dict[str, int]
     list_sequence: int
     issued_at: int
+    behind_seconds: int = 0
 
 
 def publish(
@@ -86,13 +95,16 @@ def publish(
     *,
     whole: bool = True,
     reader: Reader | None = None,
+    after_pause: bool = False,
 ) -> tuple[list[Published], list[Outcome]]:
     """Take the waiting orders and publish these jurisdictions, or all.
 
-    whole   everything; else the status lists that changed, beside what was published last
-    reader  how new lists are read back; None: from the public folder
+    whole        everything; else the status lists that changed, beside what was published last
+    reader       how new lists are read back; None: from the public folder
+    after_pause  nothing was published for over a month, and the clock is right all the same
 
-    Raises UsageError, UnavailableError, BundleError `ROLLBACK_REFUSED`.
+    Raises UsageError, UnavailableError, RefusedError `STATE_CONFLICT` after such a pause,
+    BundleError `ROLLBACK_REFUSED`.
     """
     with publishing(office):
         with office.reading() as session:
@@ -100,9 +112,25 @@ def publish(
             codes = [row.code for row in rows or all_jurisdictions(session)]
         for code in codes:
             _check_not_ahead(office, code, thoroughly=whole)
+            if not after_pause:
+                _check_no_jump(office, code)
         outcomes = take_orders(office, codes)
         published = [_publish_one(office, code, whole=whole, reader=reader) for code in codes]
         return published, outcomes
+
+
+def _check_no_jump(office: Office, code: str) -> None:
+    """A time that verifiers have once seen never goes back: a year typed wrong would last."""
+    with office.reading() as session:
+        before = latest(session, code, "timestamp")
+    pause = office.now - before.created_at if before else 0
+    if pause > MAX_PAUSE_SECONDS:
+        raise RefusedError(
+            f"{code} was published {pause // DAY_SECONDS} days ago by this machine's clock, which"
+            f" says {format_time(office.now)}",
+            code="STATE_CONFLICT",
+            hint="Set the clock. If that is the time: registry publish --after-pause",
+        )
 
 
 @contextmanager
@@ -161,6 +189,8 @@ class _Said(NamedTuple):
 def _sign(office: Office, session: Session, row: JurisdictionRow, *, whole: bool) -> Published:
     """Everything that is new, signed and kept, ready to be written."""
     now = _moment(office, session, row)
+    if whole:
+        _keep_root(office, session, row, now=now)
     said = None if whole else _said_before(session, row, now=now)
     said = said or _say(office, session, row, now=now)
     targets = said.version, said.metadata
@@ -176,13 +206,29 @@ def _sign(office: Office, session: Session, row: JurisdictionRow, *, whole: bool
     _keep(session, row, "timestamp", stamp, stamped, now=now)
     found = {role: latest(session, row.code, role) for role in ROLES}
     held = {role: one.version for role, one in found.items() if one}
-    return Published(row.code, held, said.head.list_sequence, now)
+    behind = max(0, now - office.now)
+    return Published(row.code, held, said.head.list_sequence, now, behind)
 
 
 def _moment(office: Office, session: Session, row: JurisdictionRow) -> int:
     """The time of this publication; after a clock that went back, that of the one before."""
     before = latest(session, row.code, "timestamp")
     return max(office.now, before.created_at if before else 0)
+
+
+def _keep_root(office: Office, session: Session, row: JurisdictionRow, *, now: int) -> None:
+    """Sign the next root, the same but for its term, before the last one ends."""
+    before = latest(session, row.code, "root")
+    if before and now >= (before.expires or 0) - ROOT_RENEWAL_SECONDS:
+        version = next_version(session, row.code, "root")
+        data = next_root_bytes(
+            before.data,
+            version=version,
+            now=now,
+            signers=_signers(office, session, row, "tuf_root"),
+        )
+        _keep(session, row, "root", version, data, now=now)
+        office.note(session, "root", f"{row.code} {version}")
 
 
 def _signers(

@@ -1,5 +1,6 @@
 import json
 import zipfile
+from datetime import datetime
 from pathlib import Path
 
 import pytest
@@ -14,7 +15,7 @@ from schemas.types import TYPE_IDS, load_type
 from talentseal.artefacts import HEAD, parse_head, parse_hosts, parse_root
 from talentseal.commandline import now
 from talentseal.encoding import from_seconds, parse_time, to_seconds
-from talentseal.errors import BundleError, Exit
+from talentseal.errors import BundleError, Exit, RefusedError
 from talentseal.status import StatusList
 from talentseal.sync import Pin, open_source, synchronise
 from talentseal.trustdb import open_bundle
@@ -30,10 +31,13 @@ def grant(desk: Desk, kind: str = "talent-confirmation/1") -> None:
     desk.ask("grant", "new", "--issuer", STATION, "--type", kind, "--territory", SZ)
 
 
+def later(seconds: int) -> datetime:
+    return from_seconds(to_seconds(now()) + seconds)
+
+
 def publish_after(seconds: int) -> None:
     """Publish as the command does, at another time."""
-    moment = from_seconds(to_seconds(now()) + seconds)
-    publish(open_office(load_settings(), moment))
+    publish(open_office(load_settings(), later(seconds)), after_pause=True)
 
 
 def status_rights(desk: Desk) -> list[str]:
@@ -151,6 +155,41 @@ def test_metadata_is_renewed_before_it_ends(desk: Desk) -> None:
     assert versions(desk)["targets"] == before["targets"]
     publish_after(130 * DAY)  # the list is near its NextUpdate
     assert versions(desk)["targets"] == before["targets"] + 1
+
+
+def test_the_next_root_is_signed_before_the_last_one_ends(desk: Desk, tmp_path: Path) -> None:
+    folder = desk.public / "CN-4403"
+    pinned = (folder / "metadata" / "1.root.json").read_bytes()
+    publish_after(300 * DAY)
+    assert versions(desk)["root"] == 1
+    publish_after(310 * DAY)
+    publish_after(310 * DAY + 3600)
+    assert versions(desk)["root"] == 2
+    info, version = parse_root((folder / "metadata" / "2.root.json").read_bytes())
+    assert (info, version) == (parse_root(pinned)[0], 2)
+    for moment, alarms in ((310 * DAY + 3600, []), (0, ["CLOCK_ROLLED_BACK"])):
+        with open_source(str(desk.public)) as source:
+            home = tmp_path / str(moment)
+            (change, *_) = synchronise(home, source, Pin(pinned), now=later(moment))
+        assert (change.refused, list(change.alarms)) == (None, alarms)
+
+
+def test_a_clock_that_leapt_ahead_publishes_nothing_until_somebody_says_so(desk: Desk) -> None:
+    before = versions(desk)
+    office = open_office(load_settings(), later(200 * DAY))
+    with pytest.raises(RefusedError, match="200 days ago") as refused:
+        publish(office)
+    assert refused.value.code == "STATE_CONFLICT"
+    assert versions(desk) == before
+    publish(open_office(load_settings(), later(29 * DAY)))
+    assert versions(desk)["timestamp"] == before["timestamp"] + 1
+
+
+def test_a_clock_that_lies_behind_is_named(desk: Desk) -> None:
+    publish_after(2 * DAY)
+    (told, *_) = desk.ask("publish")["jurisdictions"]
+    assert 2 * DAY - 600 < told["behind_seconds"] <= 2 * DAY
+    assert "CLOCK" in desk.run("publish").out
 
 
 def test_a_clock_that_went_back_never_makes_older_words(desk: Desk) -> None:
