@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 import typer
 
 from talentseal.commandline import emit, main_door, new_app, now
-from talentseal.errors import UsageError
+from talentseal.errors import Exit, UsageError
 
 if TYPE_CHECKING:
     from registry.issuers.granting import Scope
@@ -675,10 +675,11 @@ def publish(
         bool, typer.Option("--after-pause", help="Over a month has passed, the clock is right.")
     ] = False,
     as_json: Json = False,
-) -> None:
+) -> int:
     """Example: registry publish
 
-    Take the waiting status orders, sign what is new and put it where the world reads.
+    Take the waiting status orders, sign what is new and put it where the world reads. Exit 3: an
+    order was refused, or came after a later one.
     """
     from dataclasses import asdict
 
@@ -694,6 +695,9 @@ def publish(
     ]  # fmt: skip
     document = {"jurisdictions": found, "orders": [asdict(one) for one in orders]}
     emit(document, as_json=as_json, text="\n".join(lines) or "Nothing to publish.")
+    # An issuer believes that what it ordered is done.
+    undone = any(one.state == "refused" or one.outdated for one in orders)
+    return Exit.REFER if undone else Exit.OK
 
 
 def _clock_doubt(behind_seconds: int) -> str:

@@ -97,6 +97,9 @@ class OrderTaken(_Document):
 
     state: Literal["applied", "known"]
     seq: int = Field(ge=1)
+    outdated: int = Field(
+        default=0, ge=0, description="How many of its changes a later order has overtaken."
+    )
 
 
 class VerifierEnrolment(_Document):

@@ -115,6 +115,11 @@ def _done(task: Run, *, resume: bool) -> int | None:
             f"{done * CHUNK_ROWS} of {len(job.rows)} rows are sealed already",
             hint="Go on with --resume.",
         )
+    if done is None and resume:
+        raise UsageError(
+            "nothing of this file is sealed yet: it was changed since, or nothing was begun",
+            hint="Resume with the file as it was; without --resume every row is sealed anew.",
+        )
     if done:
         task.folder.finish(done - 1, digest)
     return done

@@ -136,6 +136,10 @@ def post_order(fetcher: Fetcher, url: str, row: Any) -> None:
     document = _posted(fetcher, f"{url}/v1/status/orders", row.order_jws)
     if document.get("state") not in ("applied", "known") or document.get("seq") != row.seq:
         raise UnavailableError("the registry's answer to an order is none")
+    if document.get("outdated", 0) != 0:
+        raise RefusedError(
+            "the registry holds later orders that are not of this database", code="STATE_CONFLICT"
+        )
 
 
 def post_signed(fetcher: Fetcher, url: str, jws: str) -> dict[str, Any]:

@@ -42,6 +42,7 @@ class OutcomeView(BaseModel):
     code: str
     message: str
     stays: bool = Field(description="It could not be moved away, and is met again.")
+    outdated: int = Field(description="How many of its changes a later order has overtaken.")
 
 
 class PublicationView(BaseModel):

@@ -59,7 +59,7 @@ from talentseal.artefacts import (
     negative_digest,
     parse_head,
 )
-from talentseal.encoding import MAX_METADATA_DEPTH, format_time, parse_json
+from talentseal.encoding import MAX_LIST_BYTES, MAX_METADATA_DEPTH, format_time, parse_json
 from talentseal.errors import BundleError, InputError, RefusedError, UnavailableError
 from talentseal.files import read_bounded, write_atomic
 from talentseal.keys import SoftwareSigner
@@ -68,6 +68,7 @@ LOCK_WAIT_SECONDS = 60.0
 TARGETS_RENEWAL_SECONDS = 90 * DAY_SECONDS
 ROOT_RENEWAL_SECONDS = 60 * DAY_SECONDS  # before its end the officers sign the next root
 MAX_PAUSE_SECONDS = 30 * DAY_SECONDS  # between two publications, unless somebody says it was so
+MAX_METADATA_MEMBERS = 1_000_000
 MAX_TIMESTAMP_BYTES = 16_384  # python-tuf's own limit
 _TIMESTAMP = "metadata/timestamp.json"
 _PUBLIC = 0o644
@@ -396,7 +397,10 @@ def write_public(office: Office, code: str, *, sweep: bool = True) -> None:
             if name == _TIMESTAMP or not path.exists():
                 write_atomic(path, file.read(), mode=_PUBLIC)
             elif path.stat().st_size != file.length:
-                raise _ahead(code)
+                # A target's name holds its digest: it can only be torn.
+                if name.startswith("metadata/") and _is_of_another(path, file.read()):
+                    raise _ahead(code)
+                write_atomic(path, file.read(), mode=_PUBLIC)
 
 
 def _sweep(folder: Path) -> None:
@@ -424,8 +428,21 @@ def _check_not_ahead(office: Office, code: str, *, thoroughly: bool) -> None:
             if newest > (held.version if held else 0):
                 raise _ahead(code)
             path = folder / f"{newest}.{role}.json"
-            if held and held.version == newest and read_bounded(path, len(held.data)) != held.data:
+            if held and held.version == newest and _is_of_another(path, held.data):
                 raise _ahead(code)
+
+
+def _is_of_another(path: Path, data: bytes) -> bool:
+    """Whether another database made this file under the name of `data`; a torn file none has."""
+    found = read_bounded(path, MAX_LIST_BYTES)
+    if found == data:
+        return False
+    try:
+        parse_json(found, max_bytes=MAX_LIST_BYTES, max_depth=MAX_METADATA_DEPTH,
+                   max_members=MAX_METADATA_MEMBERS)  # fmt: skip
+    except InputError:
+        return False
+    return True
 
 
 def _stamped(path: Path) -> int:

@@ -91,10 +91,10 @@ def orders_router(house: House) -> APIRouter:
     @router.post("/v1/status/orders", openapi_extra=SIGNED_BODY, response_model=OrderTaken)
     def order(body: Signed) -> Response:
         """Change the status of credentials. Known again by its number: twice does no harm."""
-        opened, is_new = take_order(house.view(), text_of(body))
-        taken = OrderTaken(state="applied" if is_new else "known", seq=opened.order.seq)
+        opened, taken = take_order(house.view(), text_of(body))
         house.ordered(opened.issuer.jurisdiction, taken.state)
-        return answer(taken.model_dump())
+        told = OrderTaken(state=taken.state, seq=opened.order.seq, outdated=taken.outdated)
+        return answer(told.model_dump())
 
     @router.post("/v1/status/blocks", openapi_extra=SIGNED_BODY, response_model=StatusBlock)
     def block(body: Signed) -> Response:

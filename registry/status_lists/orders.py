@@ -15,6 +15,7 @@ import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from sqlalchemy.orm import Session
 
@@ -33,6 +34,8 @@ from talentseal.files import read_bounded, write_atomic
 MAX_FILES = 10_000  # of one run; the rest waits for the next
 MAX_STEM_BYTES = 200  # of the name of a reason: room for its ending and a temporary one
 INVALID, SUSPENDED = 1, 2
+# A restored issuer numbers its orders from the time on; nobody needs numbers beyond that.
+ORDERS_A_SECOND, MAX_ORDERS_AHEAD = 1000, 1_000_000
 # Faults of moving one file: it went away, something lies in its way, or it is somebody else's.
 _OF_ONE_FILE = (
     errno.ENOENT, errno.EISDIR, errno.ENOTDIR, errno.ENOTEMPTY, errno.EEXIST, errno.EPERM,
@@ -44,8 +47,9 @@ _OF_ONE_FILE = (
 class Outcome:
     """What became of one file.
 
-    state  `applied`, `known` (taken before) or `refused`
-    stays  it could not be moved, and is met again
+    state     `applied`, `known` (taken before) or `refused`
+    stays     it could not be moved, and is met again
+    outdated  how many of its changes a later order has overtaken
     """
 
     file: str
@@ -56,6 +60,7 @@ class Outcome:
     code: str = ""
     message: str = ""
     stays: bool = False
+    outdated: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,8 +80,19 @@ class Filed:
     path: Path
 
 
-def take_order(office: Office, text: str) -> tuple[Opened, bool]:
-    """Take one order that was handed over; False if it was taken before.
+class Taken(NamedTuple):
+    """An order that is on record: new or taken before, and how much of it was overtaken."""
+
+    is_new: bool
+    outdated: int = 0
+
+    @property
+    def state(self) -> str:
+        return "applied" if self.is_new else "known"
+
+
+def take_order(office: Office, text: str) -> tuple[Opened, Taken]:
+    """Take one order that was handed over.
 
     It is on record when this returns, and in the next publication. Raises InputError, RefusedError
     as `apply_order`, UnavailableError.
@@ -146,6 +162,12 @@ def _open_file(office: Office, path: Path, text: str) -> Filed:
 def open_order(session: Session, text: str, *, now: int) -> Opened:
     """Raises InputError, or RefusedError `KEY_UNKNOWN` for a key that is not listed."""
     order, issuer = open_signed(session, text, STATUS_ORDER_TYP, StatusOrder, now=now)
+    if order.seq > now * ORDERS_A_SECOND + MAX_ORDERS_AHEAD:
+        raise InputError(
+            f"the number {order.seq} would leave no room for later orders",
+            code="REQUEST_INVALID",
+            hint="Number orders one by one; after a restore: issuer restored",
+        )
     return Opened(order, issuer, text)
 
 
@@ -155,17 +177,19 @@ def open_order(session: Session, text: str, *, now: int) -> Opened:
 def _take(office: Office, filed: Filed) -> Outcome:
     try:
         with office.transaction() as session:
-            is_new = apply_order(session, filed.opened, now=office.now)
+            taken = apply_order(session, filed.opened, now=office.now)
     except (InputError, RefusedError) as error:
         return _refuse(filed.path, error)
     stays = not _put_away(filed.path, "done")
     order, name = filed.opened.order, _shown(filed.path.name)
-    state = "applied" if is_new else "known"
-    return Outcome(name, state, order.iss, order.seq, len(order.changes), stays=stays)
+    count = len(order.changes)
+    return Outcome(
+        name, taken.state, order.iss, order.seq, count, stays=stays, outdated=taken.outdated
+    )
 
 
-def apply_order(session: Session, opened: Opened, *, now: int) -> bool:
-    """Apply an order whole or not at all; False if it was taken before.
+def apply_order(session: Session, opened: Opened, *, now: int) -> Taken:
+    """Apply an order whole or not at all, but for what a later one has overtaken.
 
     Raises RefusedError `IDEMPOTENCY_CONFLICT`, `NOT_FOUND`, `STATE_CONFLICT`, `REQUEST_INVALID`.
     """
@@ -174,18 +198,16 @@ def apply_order(session: Session, opened: Opened, *, now: int) -> bool:
     known = repository.find_order(session, issuer.id, order.seq, order.jti)
     if known is not None:
         if known.sha256 == digest:
-            return False
-        raise RefusedError(
-            f"order {order.seq} of this issuer was taken already, with other contents",
-            code="IDEMPOTENCY_CONFLICT",
-            hint="Give the order the next number.",
-        )
+            return Taken(is_new=False)
+        raise _conflict(order, known)
+    outdated, changed = 0, []
     entries = _own_entries(session, issuer, order.changes)
-    changed = [
-        entry
-        for change in order.changes
-        if _apply(entry := entries[change.uri, change.idx], change, order.seq)
-    ]
+    for change in order.changes:
+        entry = entries[change.uri, change.idx]
+        if order.seq < entry.seq and change.value != INVALID:
+            outdated += 1
+        elif _apply(entry, change, order.seq):
+            changed.append(entry)
     repository.update_entries(session, changed, now=now)
     row = StatusOrderRow(
         issuer=issuer.id,
@@ -196,7 +218,20 @@ def apply_order(session: Session, opened: Opened, *, now: int) -> bool:
         taken_at=now,
     )
     repository.add_order(session, row)
-    return True
+    return Taken(is_new=True, outdated=outdated)
+
+
+def _conflict(order: StatusOrder, known: StatusOrderRow) -> RefusedError:
+    """Another order under the same number, or under the same identifier."""
+    if known.seq != order.seq:
+        said, hint = f"the jti of order {order.seq} is that of order {known.seq}", "another jti"
+    else:
+        said, hint = f"order {order.seq} of this issuer has other contents", "the next number"
+    return RefusedError(
+        f"{said}, which was taken already",
+        code="IDEMPOTENCY_CONFLICT",
+        hint=f"Give the order {hint}.",
+    )
 
 
 def _own_entries(
@@ -217,8 +252,6 @@ def _own_entries(
 
 def _apply(entry: Entry, change: StatusChange, seq: int) -> bool:
     """Change an entry; False if nothing is to be kept of it. Raises RefusedError."""
-    if seq < entry.seq and change.value != INVALID:
-        return False  # a later order has spoken
     if entry.value == INVALID and change.value != INVALID:
         raise RefusedError(
             f"index {change.idx} was revoked, and that is for good",

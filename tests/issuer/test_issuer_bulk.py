@@ -193,6 +193,14 @@ def test_a_file_is_sealed_once(bureau: Bureau) -> None:
     check_books(bureau, 2)
 
 
+def test_a_file_that_was_changed_is_no_job_to_resume(bureau: Bureau) -> None:
+    bureau.ask(*options(bureau, write(bureau, rows(2))))
+    changed = write(bureau, rows(3))
+    assert bureau.refused(*options(bureau, changed, "--resume")) == (Exit.USAGE, "REQUEST_INVALID")
+    check_books(bureau, 2)
+    bureau.ask(*options(bureau, changed))
+
+
 def test_without_room_for_all_rows_none_is_sealed(bureau: Bureau) -> None:
     refused = bureau.refused(*options(bureau, write(bureau, rows(300))))
     assert refused == (Exit.UNAVAILABLE, "STATUS_LIST_UNPUBLISHED")

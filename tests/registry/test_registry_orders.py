@@ -45,8 +45,17 @@ def published_list(desk: Desk, uri: str) -> StatusList:
     return lists[0]
 
 
+def published(desk: Desk, *argv: str) -> list[Any]:
+    """What became of the orders; the command's exit tells of those that are not done."""
+    ran = desk.run("publish", *argv, "--json")
+    told: list[Any] = json.loads(ran.out)["orders"]
+    undone = any(one["state"] == "refused" or one["outdated"] for one in told)
+    assert ran.code == (Exit.REFER if undone else Exit.OK)
+    return told
+
+
 def outcome(desk: Desk) -> Any:
-    (one,) = desk.ask("publish", "--jurisdiction", SZ)["orders"]
+    (one,) = published(desk, "--jurisdiction", SZ)
     return one
 
 
@@ -124,7 +133,8 @@ def test_orders_hold_by_number_whatever_their_arrival(
     desk.order(station_key, 3, [(uri, indices[0], 0), (uri, indices[1], 0)])
     desk.ask("publish")
     desk.order(station_key, 2, [(uri, indices[0], 2), (uri, indices[1], 1)])
-    assert outcome(desk)["state"] == "applied"
+    told = outcome(desk)
+    assert (told["state"], told["outdated"]) == ("applied", 1)
     held = published_list(desk, uri)
     assert held.value(indices[0]) == 0  # the later word stands
     assert held.value(indices[1]) == 1  # but a revocation always holds
@@ -136,7 +146,7 @@ def test_of_several_waiting_orders_the_lower_number_goes_first(
     uri, indices = block
     desk.order(station_key, 2, [(uri, indices[0], 0)], name="a-first-by-name")
     desk.order(station_key, 1, [(uri, indices[0], 2)], name="b-second-by-name")
-    told = desk.ask("publish")["orders"]
+    told = published(desk)
     assert [one["seq"] for one in told] == [1, 2]
     assert published_list(desk, uri).value(indices[0]) == 0
 
@@ -207,6 +217,7 @@ def test_an_altered_order_is_refused(
         ({"changes": [{"uri": "x", "idx": -1, "value": 1}]}, "REQUEST_INVALID"),
         ({"seq": 0}, "REQUEST_INVALID"),
         ({"seq": "1"}, "REQUEST_INVALID"),
+        ({"seq": 2**53 - 1}, "REQUEST_INVALID"),  # no later order could speak
         ({"surprise": True}, "REQUEST_INVALID"),
         ({"iat": 2**40}, "REQUEST_INVALID"),
     ],
@@ -245,7 +256,7 @@ def test_other_bytes_are_refused_and_do_not_stop_the_rest(
     uri, indices = block
     (desk.orders / "bad.jws").write_bytes(data)
     desk.order(station_key, 1, [(uri, indices[0], 1)])
-    told = {one["file"]: one for one in desk.ask("publish")["orders"]}
+    told = {one["file"]: one for one in published(desk)}
     assert told["bad.jws"]["code"] == code
     assert told["order-1.jws"]["state"] == "applied"
 
@@ -257,7 +268,7 @@ def test_a_refusal_finds_room_beside_a_file_of_the_longest_name(
     longest = f"{'a' * 251}.jws"
     (desk.orders / longest).write_text("bad")
     desk.order(station_key, 1, [(uri, indices[0], 1)])
-    told = {one["file"]: one["state"] for one in desk.ask("publish")["orders"]}
+    told = {one["file"]: one["state"] for one in published(desk)}
     assert told == {longest: "refused", "order-1.jws": "applied"}
     assert names(desk.orders / "refused") == {longest, f"{'a' * 200}.json"}
 
@@ -288,7 +299,7 @@ def test_what_cannot_be_read_is_set_aside_and_keeps_nobody_waiting(
     path = desk.orders / os.fsdecode(name)
     hostile(path)
     desk.order(station_key, 1, [(uri, indices[0], 1)])
-    bad, good = desk.ask("publish")["orders"]
+    bad, good = published(desk)
     root_reads_all = hostile is a_file_that_may_not_be_read and os.geteuid() == 0
     assert bad["code"] == ("MALFORMED" if root_reads_all else "INPUT_UNREADABLE")
     assert (bad["state"], bad["stays"], good["state"]) == ("refused", False, "applied")
@@ -307,7 +318,7 @@ def test_a_file_that_alone_cannot_be_moved_stays_and_keeps_nobody_waiting(
     (desk.orders / "bad.jws").write_text("bad")
     desk.order(station_key, 1, [(uri, indices[0], 1)])
     for state in ("applied", "known"):
-        told = {one["file"]: one for one in desk.ask("publish")["orders"]}
+        told = {one["file"]: one for one in published(desk)}
         assert told["bad.jws"]["code"] == "MALFORMED"
         assert told["order-1.jws"]["state"] == state
         assert all(one["stays"] for one in told.values())
@@ -349,7 +360,7 @@ def test_a_link_is_no_order(desk: Desk, tmp_path: Path) -> None:
 
 def test_only_files_named_as_orders_are_taken(desk: Desk) -> None:
     (desk.orders / "note.txt").write_text("hello")
-    assert desk.ask("publish")["orders"] == []
+    assert published(desk) == []
     assert (desk.orders / "note.txt").exists()
 
 
@@ -358,7 +369,7 @@ def test_orders_of_another_jurisdiction_wait(
 ) -> None:
     uri, indices = block
     path = desk.order(station_key, 1, [(uri, indices[0], 1)])
-    assert desk.ask("publish", "--jurisdiction", "HK")["orders"] == []
+    assert published(desk, "--jurisdiction", "HK") == []
     assert path.exists()
     assert outcome(desk)["state"] == "applied"
 
@@ -395,7 +406,7 @@ def test_an_order_that_no_database_can_hold_is_refused_and_keeps_nobody_waiting(
     desk.order(station_key, 1, [(uri, indices[0], 1)], name="a-poisoned", jti="order\0")
     desk.order(station_key, 2, [(f"{uri}\0", indices[0], 1)], name="b-poisoned")
     desk.order(station_key, 3, [(uri, indices[1], 1)])
-    told = {one["file"]: one["state"] for one in desk.ask("publish")["orders"]}
+    told = {one["file"]: one["state"] for one in published(desk)}
     assert told["order-3.jws"] == "applied"
     assert published_list(desk, uri).value(indices[1]) == 1
     assert names(desk.orders / "refused") >= {"a-poisoned.jws", "b-poisoned.jws"}

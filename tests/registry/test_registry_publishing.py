@@ -219,6 +219,18 @@ def test_what_is_missing_in_the_folder_is_written_again(desk: Desk) -> None:
     assert not list((desk.public / "CN-4403").rglob(".*"))
 
 
+def test_what_is_torn_in_the_folder_is_written_again(desk: Desk) -> None:
+    before = desk.read(SZ)
+    folder = desk.public / "CN-4403"
+    target = next(folder.glob("targets/types/*/*.json"))
+    newest = f"{versions(desk)['snapshot']}.snapshot.json"
+    for path in (target, folder / "metadata" / "1.root.json", folder / "metadata" / newest):
+        path.write_bytes(path.read_bytes()[:40])
+    desk.ask("publish")
+    assert desk.read(SZ).keys() == before.keys()
+    assert target.stat().st_size > 40
+
+
 def test_an_old_copy_of_the_database_publishes_nothing(desk: Desk) -> None:
     database = desk.home / "registry" / "registry.db"
     copy = {p.name: p.read_bytes() for p in database.parent.glob("registry.db*")}
