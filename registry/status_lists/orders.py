@@ -15,7 +15,7 @@ import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 from sqlalchemy.orm import Session
 
@@ -87,7 +87,7 @@ class Taken(NamedTuple):
     outdated: int = 0
 
     @property
-    def state(self) -> str:
+    def state(self) -> Literal["applied", "known"]:
         return "applied" if self.is_new else "known"
 
 
