@@ -243,7 +243,7 @@ class Bundle:
         self.fault = tables.fault
         self.oldest = min((held.as_of for held in tables.jurisdictions.values()), default=0)
         self.seen: Memo[bytes, bool] = Memo(MAX_SEEN)
-        self.chains: Memo[tuple[str, str, int], str] = Memo(MAX_CHAINS)
+        self.chains: Memo[tuple[str, str, str, int], str] = Memo(MAX_CHAINS)
         self._keys = _index((key.kid, ListedKey(key)) for key in tables.keys)
         self._keys8 = _index(
             (b64url_decode(kid)[:KID8_BYTES], key)

@@ -9,6 +9,7 @@ Standards: RFC 9901 §7.1 (1), (2a), (3)-(5); RFC 8392 §7.2; Type Metadata as i
 
 import re
 from collections.abc import Mapping, Sequence
+from datetime import date
 from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn
 
 from schemas.territory import parse_territory
@@ -244,6 +245,8 @@ def check_disclosability(
     for name in kind.visible:
         if name not in claims:
             missing(name)
+    if opened.hiding and not opened.hiding <= {path[:-1] for path in kind.nested}:
+        wrong("a part of a claim that may not be hidden")
     if not opened.nested <= kind.nested:
         wrong("a part of a claim that may not be hidden")
     for path in kind.nested:
@@ -261,23 +264,33 @@ def _check_not_in_clear(value: Any, path: Sequence[Any]) -> None:
 
 
 def _check_shapes(claims: Mapping[str, Any], kind: CredentialType) -> None:
-    """The values whose form the type's own document tells: dates and texts by language.
+    """The values whose form the type's own document tells: texts, dates, texts by language.
 
     No claim of any type has the value null: what is not known is left out.
     """
     if None in claims.values():
         wrong("a claim")
+    shapes = kind.shapes
+    for name, value in claims.items():
+        if name in shapes and type(value) is not shapes[name]:
+            wrong(name)
     for name in kind.dates:
-        value = claims.get(name, "")
-        if name in claims and (type(value) is not str or not _DATE.fullmatch(value)):
+        if name in claims and not _is_date(claims[name]):
             wrong(name)
     for name in kind.language_maps:
-        value = claims.get(name)
-        if name in claims and (type(value) is not dict or not value):
+        if name in claims and set(map(type, claims[name].values())) != _TEXT:
             wrong(name)
 
 
-_DATE = re.compile(r"\d{4}-(?:0[1-9]|1[0-2])-(?:0[1-9]|[12]\d|3[01])")
+_TEXT = {str}
+_DATE = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
+
+
+def _is_date(text: str) -> bool:
+    try:
+        return _DATE.fullmatch(text) is not None and bool(date.fromisoformat(text))
+    except ValueError:
+        return False
 
 
 # --- the code form --------------------------------------------------------------------------------
@@ -322,25 +335,30 @@ def wrong(name: str) -> NoReturn:
 
 
 # The bytes that begin what the two expressions below look for: most texts have none of them.
-_DOUBTFUL = b"\\\xc2\xcd\xce\xcf\xd0\xd1\xd2\xd3\xe2"
-_LEADS_OF_MIXED = _DOUBTFUL[2:9]
-_ZERO_WIDTH = b"\xef\xbb\xbf"
-# Control, direction-changing and zero-width characters, as UTF-8 or as JSON escapes.
+_DOUBTFUL = b"\\\x7f\xc2\xcd\xce\xcf\xd0\xd1\xd2\xd3\xd4\xd5\xd6\xd8\xe1\xe2\xea\xf3"
+_LEADS_OF_MIXED = b"\xcd\xce\xcf\xd0\xd1\xd2\xd3\xd4\xd5\xd6\xe1\xea"
+# Zero-width and blank characters that begin as the commonest letters and signs of Chinese do.
+_ZERO_WIDTH, _BLANK, _HALF_BLANK = b"\xef\xbb\xbf", b"\xe3\x85\xa4", b"\xef\xbe\xa0"
+# Control, direction-changing, zero-width and blank characters, as UTF-8 or as JSON escapes.
 _INVISIBLE = re.compile(
-    rb"\\u00[01]|\\[bfnrt]|\xc2[\x80-\x9f]|\xe2\x80[\x8b-\x8f\xa8-\xae]|\xe2\x81[\xa0-\xaf]"
+    rb"\\u00[01]|\\[bfnrt]|\x7f|\xc2[\x80-\x9f\xad]|\xcd\x8f|\xd8\x9c|\xe1\x85[\x9f\xa0]|\xe1\xa0\x8e"
+    rb"|\xe2\x80[\x8b-\x8f\xa8-\xae]|\xe2\x81[\xa0-\xaf]|\xe2\xa0\x80|\xf3\xa0[\x80\x81]"
 )
-# A Latin letter beside a Cyrillic or Greek one inside a word: the look-alikes of names.
-_MIXED = re.compile(
-    rb"[A-Za-z](?:\xcd[\xb0-\xbf]|[\xce-\xd3][\x80-\xbf])|(?:\xcd[\xb0-\xbf]|[\xce-\xd3][\x80-\xbf])[A-Za-z]"
+# A Latin letter beside a Cyrillic, Greek, Armenian or Cherokee one inside a word: the look-alikes
+# of names.
+_ALIKE = (
+    rb"(?:\xcd[\xb0-\xbf]|[\xce-\xd3][\x80-\xbf]|\xd4[\x80-\xbf]|\xd5[\x80-\xbf]|\xd6[\x80-\x8f]"
+    rb"|\xe1\x8e[\xa0-\xbf]|\xe1\x8f[\x80-\xbf]|\xe1[\xbc-\xbf][\x80-\xbf]|\xea\xad[\xb0-\xbf]|\xea\xae[\x80-\xbf])"
 )
+_MIXED = re.compile(rb"[A-Za-z]" + _ALIKE + rb"|" + _ALIKE + rb"[A-Za-z]")
 
 
 def is_suspicious(claims: Mapping[str, Any]) -> bool:
     """Whether a text could look like another: invisible marks, or scripts mixed in a word."""
     text = dump_json(claims)
-    if _ZERO_WIDTH in text:
+    if _ZERO_WIDTH in text or _BLANK in text or _HALF_BLANK in text:
         return True
-    plain = text.isascii() and b"\\" not in text
+    plain = text.isascii() and b"\\" not in text and b"\x7f" not in text
     if plain or len(text.translate(None, _DOUBTFUL)) == len(text):
         return False
     if _INVISIBLE.search(text) is not None:

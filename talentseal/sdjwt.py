@@ -60,11 +60,13 @@ class Opened(NamedTuple):
 
     disclosed  names of top-level claims that came from disclosures
     nested     paths of disclosures below the top level, None for an element of a list
+    hiding     paths of the claims with digests inside, whether what they hide is shown or not
     """
 
     claims: dict[str, Any]
     disclosed: frozenset[str]
-    nested: frozenset[tuple[str | None, ...]]
+    nested: frozenset[tuple[str | None, ...]] = frozenset()
+    hiding: frozenset[tuple[str | None, ...]] = frozenset()
 
 
 # --- reading --------------------------------------------------------------------------------------
@@ -141,7 +143,7 @@ def _open_flat(payload: Mapping[str, Any], waiting: Mapping[str, list[Any]]) -> 
     claims.update(zip(names, values, strict=True))
     if len(claims) != len(payload) - ("_sd" in payload) - ("_sd_alg" in payload) + len(names):
         return None  # a name that was there already, or that stands twice
-    return Opened(claims, frozenset(names), frozenset())
+    return Opened(claims, frozenset(names))
 
 
 _LENGTH_OF_CLAIM, _TEXT = {3}, {str}
@@ -155,13 +157,15 @@ class _Opener:
         self.digests: set[str] = set()
         self.top: list[str] = []
         self.nested: list[tuple[str | None, ...]] = []
+        self.hiding: list[tuple[str | None, ...]] = []
 
     def open_payload(self, payload: Mapping[str, Any]) -> Opened:
         claims = self.open_object(payload, ())
         claims.pop("_sd_alg", None)
         if self.waiting:
             invalid("a disclosure that no digest refers to")
-        return Opened(claims, frozenset(self.top), frozenset(self.nested))
+        found = frozenset(self.top), frozenset(self.nested), frozenset(self.hiding)
+        return Opened(claims, *found)
 
     def open_object(self, node: Mapping[str, Any], path: tuple[str | None, ...]) -> dict[str, Any]:
         claims: dict[str, Any] = {}
@@ -179,6 +183,8 @@ class _Opener:
     def _open_members(
         self, digests: Any, claims: dict[str, Any], path: tuple[str | None, ...]
     ) -> None:
+        if path:
+            self.hiding.append(path)
         for parts in self._take_all(digests):
             _check_claim(parts, claims)
             _, name, value = parts
@@ -202,6 +208,7 @@ class _Opener:
                 continue
             if len(item) != 1:
                 invalid("a placeholder with other members")
+            self.hiding.append(path)
             for parts in self._take_all([item["..."]]):
                 if len(parts) != 2 or type(parts[0]) is not str:
                     invalid("a disclosure of another form than a list element's")

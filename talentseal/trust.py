@@ -154,7 +154,7 @@ def certificate(sealed: Sealed, key: ListedKey, bundle: Bundle) -> tuple[bool, C
     if sealed.x5c is None:
         return True, _NOT_APPLICABLE_CERTIFICATE
     entry = key.entry
-    memo = (sealed.header_text, entry.jurisdiction, sealed.iat)
+    memo = (sealed.header_text, entry.jurisdiction, entry.iss, sealed.iat)
     code = bundle.chains.get(memo)
     if code is None:
         code = _check_chain(sealed, entry, bundle.jurisdictions[entry.jurisdiction]) or ""

@@ -10,7 +10,7 @@ ours. What the claims mean is left to `schemas`.
 """
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from talentseal.encoding import (
@@ -58,6 +58,7 @@ class CredentialType(NamedTuple):
     visible         mandatory claims that are never hidden
     mandatory       paths of all mandatory claims, for those who hold every disclosure
     required_labels labels that every code of the type carries
+    shapes          top-level claims whose value is of one kind: name -> Python type
     values          what coded values mean: dotted path -> value -> language tag -> words
     """
 
@@ -84,6 +85,7 @@ class CredentialType(NamedTuple):
     cautions: tuple[Caution, ...]
     dates: tuple[str, ...]
     language_maps: tuple[str, ...]
+    shapes: Mapping[str, type]
     values: Mapping[str, Mapping[str, Mapping[str, str]]]
 
     @classmethod
@@ -141,8 +143,20 @@ def _compile(document: Mapping[str, Any], digest: str) -> CredentialType:
         cautions=tuple(map(_caution, ours.get("cautions", ()))),
         dates=tuple(name for name, label in top_labels.items() if label.form == "date"),
         language_maps=tuple(n for n, label in top_labels.items() if label.form == "langmap"),
+        shapes=_shapes(labels.values()),
         values={path: _values(meanings) for path, meanings in ours.get("values", {}).items()},
     )
+
+
+_KINDS: Mapping[str, type] = {
+    "text": str, "int": int, "bool": bool, "date": str, "langmap": dict, "list": list,
+    "object": dict,
+}  # fmt: skip
+
+
+def _shapes(labels: Iterable[Label]) -> Mapping[str, type]:
+    """The kind of what has a label, and of an object with a label for something inside."""
+    return {label.path[0]: _KINDS[label.form] if len(label.path) == 1 else dict for label in labels}
 
 
 def _is_required(label: Label, claims: Sequence[tuple[Path, Mapping[str, Any]]]) -> bool:

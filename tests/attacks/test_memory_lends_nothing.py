@@ -9,11 +9,12 @@ from typing import Any
 
 import pytest
 from forging import jws, reseal, reseal_code, said, unseal
-from simulator import DAY, HOUR, YEAR, World, key
+from simulator import DAY, HOUR, YEAR, World, bytes_from, key, samples, type_of
 
 from schemas.verdict import Verdict
 from talentseal.bundle import MAX_CHAINS, MAX_SEEN, Bundle, Memo
 from talentseal.encoding import b64url_decode, b64url_encode
+from talentseal.sdjwt import Envelope, issue
 
 Look = Callable[..., Verdict]
 
@@ -61,6 +62,31 @@ def test_a_grant_that_is_withdrawn_ends_what_was_remembered_with_it(world: World
     for statement in list(world.city.bodies["bureau"].grants):
         world.city.withdraw(statement, effect="void", at=world.now - 2 * YEAR)
     assert said(world.check(held))[0] == "refuse"
+
+
+def test_the_certificate_of_one_body_is_not_remembered_for_its_twin(world: World) -> None:
+    city, kind = world.city, type_of("professional-title/1")
+    bureau = city.bodies["bureau"]
+    twin = city.body("twin", signer=bureau.signer)
+    city.grant(twin)
+
+    def sealed(iss: str, index: int) -> str:
+        envelope = Envelope(
+            iss=iss, iat=world.now - world.now % HOUR, exp=world.now + 300 * DAY, nbf=None,
+            territory=samples()["title-01"]["territory"], status_uri=city.status_uri,
+            status_index=index,
+        )  # fmt: skip
+        return issue(
+            samples()["title-01"]["claims"], envelope, kind, holder_jwk=key("h").public.jwk,
+            signer=bureau.signer, x5c=bureau.x5c, randomness=bytes_from(f"t{index}"),
+        )  # fmt: skip
+
+    good, bad = sealed(bureau.entity_id, 901), sealed(twin.entity_id, 900)
+    for order in ((good, bad, good), (bad, good, bad)):
+        bundle = world.bundle()
+        for text in order:
+            expected = ("accept", []) if text == good else ("refuse", ["CERT_ISS_MISMATCH"])
+            assert said(world.check(text, bundle=bundle)) == expected
 
 
 def test_every_changed_character_of_a_token_seen_before_is_noticed(

@@ -690,6 +690,19 @@ def test_hostile_content_is_carried_as_it_was_sealed(calm: World, look: Any, tex
         "FΑNLI",  # a Greek one
         "\ufeffFANLI",
         "FANLI\u2066X",
+        "FAN\u00adLI",
+        "FAN\u061cLI",
+        "FAN\u034fLI",
+        "FAN\u180eLI",
+        "FANLI\x7f",
+        "FANLI\U000e0041",
+        "\u3164",
+        "\uffa0",
+        "\u115f",
+        "\u2800",
+        "FANL\u0582",  # an Armenian letter
+        "\u13aaNLI",  # a Cherokee one
+        "FANL\u1f30",  # a Greek one with a mark
     ],
 )
 def test_a_text_that_could_look_like_another_is_remarked(calm: World, look: Any, text: str) -> None:
@@ -697,6 +710,44 @@ def test_a_text_that_could_look_like_another_is_remarked(calm: World, look: Any,
     verdict = look(title.text)
     assert said(verdict) == ("accept", [])
     assert "TEXT_SUSPICIOUS" in verdict.remarks
+
+
+@pytest.mark.parametrize(
+    "text", ["范例一（虚构）", "Nguyễn Văn A", "Ａ座１２層", "José d'Ávila", "한국 이름"]
+)
+def test_a_text_in_one_script_is_not_remarked(calm: World, look: Any, text: str) -> None:
+    title = calm.city.issue(claims={"approval_number": text})
+    assert "TEXT_SUSPICIOUS" not in look(title.text).remarks
+
+
+@pytest.mark.parametrize(
+    "claims",
+    [
+        {"title_level": [["senior"]]},
+        {"title_level": True},
+        {"specialty": []},
+        {"title_series": 5},
+        {"title_name": {"en": 5}},
+        {"title_name": {"en": {"x": 1}}},
+        {"issuing_authority": "Example"},
+        {"issuing_authority": [1]},
+        {"issue_date": "2026-02-31"},
+        {"issue_date": "２０２６-01-01"},
+        {"issue_date": "0000-01-01"},
+    ],
+)
+def test_a_value_of_another_kind_than_the_type_says_is_refused(
+    look: Any, title: Held, claims: dict[str, Any]
+) -> None:
+    assert said(look(reseal(title, payload=claims))) == ("refuse", ["CLAIM_INVALID"])
+
+
+@pytest.mark.parametrize("name", ["issuing_authority", "title_name"])
+def test_a_part_that_may_not_be_hidden_is_missed_when_it_is_not_shown(
+    look: Any, title: Held, name: str
+) -> None:
+    forged = reseal(title, payload={name: {"en": "Example", "_sd": ["A" * 43]}})
+    assert said(look(forged)) == ("refuse", ["CLAIM_INVALID"])
 
 
 def test_an_honest_certificate_in_two_scripts_is_not_remarked(look: Any, title: Held) -> None:
