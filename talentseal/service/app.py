@@ -30,7 +30,7 @@ from talentseal.errors import InputError, TalentsealError, UsageError
 from talentseal.service import problems
 from talentseal.service.forms import parse_body
 from talentseal.service.jobs import Repeating
-from talentseal.service.limits import Limiter, Rate, near, parse_rate
+from talentseal.service.limits import Limiter, Rate, Room, Stay, near, parse_rate
 from talentseal.service.logs import Log, fault_fields
 from talentseal.service.metrics import CONTENT_TYPE, Metrics
 
@@ -254,9 +254,9 @@ class Door:
 
     def __init__(self, app: ASGIApp, *, service: Service) -> None:
         self._app, self._service = app, service
-        self._running = 0
+        self._room = Room(service.max_running)
         self._limiter = Limiter(service.rate)
-        service.metrics.running.set_function(lambda: self._running)
+        service.metrics.running.set_function(lambda: self._room.at_work)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -274,7 +274,7 @@ class Door:
         await visit.end()  # takes the place of nobody, however long the body takes to come
 
     async def _pass(self, visit: "Visit") -> None:
-        self._running += 1
+        visit.stay = self._room.enter(visit.address, visit.hurry if visit.awaits_body() else None)
         try:
             route = self._service.plain.get((visit.scope["method"], visit.path))
             if route is None:
@@ -288,12 +288,12 @@ class Door:
                 answer = problems.internal_problem(visit.request_id)
                 await answer(visit.scope, visit.receive, visit.send)
         finally:
-            self._running -= 1
+            visit.stay.leave()
 
     def _refusal(self, visit: "Visit") -> Response | None:
         if visit.path in _PLAIN_PATHS:
             return None
-        if self._running >= self._service.max_running:
+        if self._room.is_full:
             return visit.refuse(503, ProblemCode.OVERLOADED)
         wait = self._wait_for(visit)
         if wait is not None:
@@ -306,8 +306,7 @@ class Door:
 
     def _wait_for(self, visit: "Visit") -> int | None:
         """Seconds to wait where an address has asked too often; says what is left otherwise."""
-        client = visit.scope.get("client")
-        use = self._limiter.use(near(client[0] if client else ""), time.monotonic())
+        use = self._limiter.use(visit.address, time.monotonic())
         visit.told += (
             (b"ratelimit-policy", self._limiter.policy),
             (b"ratelimit", b'"default";r=%d;t=%d' % (use.left, use.seconds)),
@@ -333,6 +332,10 @@ class Visit:
         self.scope, self._receive, self._send = scope, receive, send
         self._service, self._begun = service, time.perf_counter()
         self.path: str = scope["path"]
+        client = scope.get("client")
+        self.address = near(client[0] if client else "")
+        self.stay: Stay | None = None  # where it takes the place of others
+        self._timer: asyncio.Timeout | None = None  # of the wait for its body
         self.headers: Mapping[bytes, bytes] = dict(scope["headers"])
         self.request_id = self._given_id() or secrets.token_hex(16)
         self.body_cap = next(
@@ -375,6 +378,8 @@ class Visit:
         message = await (self._receive() if has_come else self._receive_in_time())
         self._read += len(message.get("body", b""))
         self._is_whole = not message.get("more_body", False)
+        if self._is_whole and self.stay is not None:
+            self.stay.begin()
         if self._read > self.body_cap:
             raise InputError(
                 "the body is over its cap",
@@ -383,14 +388,23 @@ class Visit:
             )
         return message
 
+    def hurry(self) -> None:
+        """Wait for the body no longer: others need the place."""
+        self._deadline = 0.0
+        if self._timer is not None:
+            self._timer.reschedule(asyncio.get_running_loop().time())
+
     async def _receive_in_time(self) -> Message:
+        left = max(0.0, self._deadline - time.perf_counter())
         try:
-            async with asyncio.timeout(max(0.0, self._deadline - time.perf_counter())):
+            async with asyncio.timeout(left) as self._timer:
                 return await self._receive()
         except TimeoutError as error:
             raise InputError(
                 "the body did not arrive in time", code="REQUEST_TIMEOUT", hint="Send it again."
             ) from error
+        finally:
+            self._timer = None
 
     async def send(self, message: Message) -> None:
         """The end of an answer, which may end the connection, is kept back for `end` where a body
@@ -401,12 +415,13 @@ class Visit:
             headers = [*message["headers"], *_HEADERS, *self.told]
             headers.append((b"x-request-id", self.request_id.encode()))
             message = {**message, "headers": headers}
-        elif not self._is_whole and not message.get("more_body") and self._awaits_body():
+        elif not self._is_whole and not message.get("more_body") and self.awaits_body():
             self._is_kept_open = True
             message = {**message, "more_body": True}
         await self._send(message)
 
-    def _awaits_body(self) -> bool:
+    def awaits_body(self) -> bool:
+        """Whether a body was announced that had not come with the head."""
         is_announced = self.declared_bytes() > 0 or b"transfer-encoding" in self.headers
         return is_announced and not self.scope["state"].get(BODY_HAS_COME)
 

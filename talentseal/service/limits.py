@@ -1,4 +1,4 @@
-"""How often one address may ask: so many requests in a window, counted here and nowhere else.
+"""How often one address may ask, and how many requests are at work: counted here, nowhere else.
 
 Addresses are coarse (a network of 256, a /48 of IPv6) and forgotten with their window. Counting is
 per process and costs a microsecond, because every request pays for it; a limit across processes is
@@ -8,11 +8,12 @@ Standard: draft-ietf-httpapi-ratelimit-headers for the words of the answer.
 """
 
 import re
+from collections.abc import Callable
 from functools import lru_cache
 from ipaddress import ip_address, ip_network
 from typing import NamedTuple
 
-from talentseal.errors import UsageError
+from talentseal.errors import UnavailableError, UsageError
 
 MAX_ADDRESSES = 50_000  # of one window; more is an attack, and they then share one count
 _UNITS = {"second": 1, "minute": 60, "hour": 3600}
@@ -72,3 +73,82 @@ def near(host: str) -> str:
     except ValueError:
         return "local"
     return str(ip_network((address, 24 if address.version == 4 else 48), strict=False))
+
+
+class Room:
+    """The requests at work, and those whose bodies are still to come; the door's loop asks alone.
+
+    Who sends slowly takes no place of those at work. Of the slow, one address has a share; beyond
+    that the one that has been slow for longest gives way.
+    """
+
+    def __init__(self, places: int) -> None:
+        self.at_work = 0
+        self._places = places
+        self._share, self._most = max(8, places // 4), 4 * places
+        self._slow: dict[Stay, str] = {}  # in the order in which they came
+
+    @property
+    def is_full(self) -> bool:
+        return self.at_work >= self._places
+
+    def enter(self, address: str, give_way: Callable[[], None] | None) -> "Stay":
+        """A place for one more.
+
+        give_way  ends the wait for a body that has not come yet; None: it has, or there is none
+        """
+        if give_way is not None:
+            self._make_room(address)
+        return Stay(self, address, give_way)
+
+    def _make_room(self, address: str) -> None:
+        same = [stay for stay, other in self._slow.items() if other == address]
+        if len(same) >= self._share:
+            same[0].give_way()
+        elif len(self._slow) >= self._most:
+            next(iter(self._slow)).give_way()
+
+    def start(self, stay: "Stay", address: str | None) -> None:
+        """Count a request among the slow ones of an address, or among those at work."""
+        if address is None:
+            self.at_work += 1
+        else:
+            self._slow[stay] = address
+
+    def stop(self, stay: "Stay") -> None:
+        """Count it no more, wherever it was."""
+        if self._slow.pop(stay, None) is None and not stay.gave_way:
+            self.at_work -= 1
+
+
+class Stay:
+    """One request in the room, until it leaves."""
+
+    __slots__ = ("_end_wait", "_room", "gave_way")
+
+    def __init__(self, room: Room, address: str, give_way: Callable[[], None] | None) -> None:
+        self._room, self._end_wait, self.gave_way = room, give_way, False
+        room.start(self, address if give_way else None)
+
+    def give_way(self) -> None:
+        """Another takes the place of this slow one."""
+        self._room.stop(self)
+        self.gave_way = True
+        if self._end_wait is not None:
+            self._end_wait()
+
+    def begin(self) -> None:
+        """The body has come. Raises UnavailableError `OVERLOADED` where no place is left."""
+        if self._end_wait is None or self.gave_way:
+            return
+        if self._room.is_full:
+            raise UnavailableError(
+                "too many requests are at work", code="OVERLOADED", hint="Try again later."
+            )
+        self._room.stop(self)
+        self._room.start(self, None)
+        self._end_wait = None
+
+    def leave(self) -> None:
+        """The answer is out."""
+        self._room.stop(self)

@@ -1,9 +1,11 @@
 """Ten times what a service takes, at once: some are told to wait, nobody is told anything wrong."""
 
+import socket
 import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from pathlib import Path
 from threading import Barrier
 from typing import Any, NamedTuple
@@ -114,3 +116,29 @@ def test_more_in_a_second_than_are_allowed(slow: VerifierService) -> None:
     told = all_at_once(slow, asked * (5 * A_SECOND))
     assert set(told) == {200, 429}
     check_normal(slow, asked)
+
+
+def begun(service: VerifierService) -> socket.socket:
+    """A connection whose request has a body that does not come."""
+    host, port = service.client.base_url.host, service.client.base_url.port
+    made = socket.create_connection((host, port), timeout=30)
+    made.sendall(
+        b"POST /v1/checks HTTP/1.1\r\nHost: desk\r\nContent-Type: application/json\r\n"
+        b"Content-Length: 100\r\n\r\n{"
+    )
+    return made
+
+
+def test_who_sends_slowly_takes_no_place_of_others(few: VerifierService) -> None:
+    asked = texts(few)
+    with ExitStack() as stack:
+        slow = [stack.enter_context(begun(few)) for _ in range(2 * AT_ONCE)]
+        for one in asked:
+            assert judged(few.client.post("/v1/checks", **one.content), one.right) == 200
+        # Of one address only so many are waited for: the slowest has made room for those.
+        assert slow[0].recv(20).startswith(b"HTTP/1.1 408 ")
+        slow[-1].sendall(b" " * 98 + b"}")
+        assert slow[-1].recv(20).startswith(b"HTTP/1.1 4")
+        for one in asked:
+            assert judged(few.client.post("/v1/checks", **one.content), one.right) == 200
+    check_normal(few, asked)
