@@ -21,6 +21,7 @@ from typing import Any, Protocol
 from fastapi import APIRouter, FastAPI, Request, Response
 from fastapi.routing import APIRoute
 from starlette.concurrency import run_in_threadpool
+from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from schemas.problem import PROBLEMS, ProblemCode
@@ -44,6 +45,7 @@ BODY_SECONDS = 30.0
 # A caller who is answered before its body has come reads that once it has sent it, or not at all.
 LINGER_SECONDS, LINGER_BYTES = 5.0, 16 * 1024 * 1024
 BODY_HAS_COME = "body_has_come"  # of a request's state: set by who reads the connection
+CALLER_GONE = 499  # in the log and the numbers alone, for a caller who left before the answer
 RATE_LIMIT = "TALENTSEAL_RATE_LIMIT"
 MAX_RUNNING = "TALENTSEAL_MAX_RUNNING"
 _DEFAULT_RATE = Rate(6000, 60)
@@ -281,6 +283,8 @@ class Door:
                 await self._app(visit.scope, visit.receive, visit.send)
             else:
                 await _call(route, visit)
+        except ClientDisconnect:
+            visit.status = CALLER_GONE  # nobody reads an answer, and nothing is wrong here
         except Exception as error:  # noqa: BLE001  the outermost door of a service
             visit.fault = error
             visit.scope["state"]["code"] = ProblemCode.INTERNAL_ERROR

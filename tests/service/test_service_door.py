@@ -1,5 +1,6 @@
 import io
 import json
+import socket
 import time
 from collections.abc import Iterator
 
@@ -200,3 +201,20 @@ def test_a_rate_has_one_spelling(text: str) -> None:
     assert parse_rate("600/minute", "X") == Rate(600, 60)
     with pytest.raises(UsageError, match="X is no rate"):
         parse_rate(text, "X")
+
+
+@pytest.mark.parametrize(("path", "status"), [("/notes", 400), ("/large", 499)])
+def test_a_caller_who_leaves_is_no_fault_of_ours(
+    client: httpx2.Client, path: str, status: int
+) -> None:
+    name = f"leaver{path.replace('/', '-')}"
+    place = client.base_url.host, client.base_url.port
+    with socket.create_connection(place, timeout=10) as caller:
+        caller.sendall(
+            f"POST {path} HTTP/1.1\r\nHost: x\r\nX-Request-Id: {name}\r\n"
+            "Content-Type: application/json\r\nContent-Length: 9\r\n\r\n{".encode()
+        )
+    told = logged(name)
+    assert (told["level"], told["status"]) == ("info", status)
+    assert f'route="{path}",status="{status}"' in client.get("/metrics").text
+    assert f'route="{path}",status="500"' not in client.get("/metrics").text
