@@ -8,6 +8,7 @@ one is the operator's care.
 """
 
 import os
+import unicodedata
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from typing import Any
@@ -48,12 +49,15 @@ class Accounts:
     ) -> tuple[str, str]:
         """Make an account; its id, and its token, which nobody can read again.
 
-        Raises UsageError, RefusedError `STATE_CONFLICT` for a name that is taken.
+        Raises UsageError, RefusedError `STATE_CONFLICT` for a name that is taken, or that could be
+        read as one: case, width and spaces do not tell names apart.
         """
         check_roles(roles, self.roles)
-        if not (0 < len(name) <= MAX_NAME and name.isprintable()):
-            raise UsageError(f"a name has 1 to {MAX_NAME} characters that can be printed")
-        if self._find(db, self.table.c.name == name) is not None:
+        if not (0 < len(name) <= MAX_NAME and name.isprintable() and name == name.strip()):
+            raise UsageError(
+                f"a name has 1 to {MAX_NAME} characters that can be printed, no space at its ends"
+            )
+        if _plain(name) in map(_plain, db.scalars(select(self.table.c.name))):
             raise RefusedError(
                 f"the name is taken by an {self.noun}",
                 code="STATE_CONFLICT",
@@ -114,6 +118,10 @@ class Accounts:
         found = sorted(set(roles))
         is_json = isinstance(self.table.c.roles.type, JSON)
         return found if is_json else dump_json(found).decode()
+
+
+def _plain(name: str) -> str:
+    return " ".join(unicodedata.normalize("NFKC", name).casefold().split())
 
 
 def _actor(row: Row[Any] | None) -> Actor:

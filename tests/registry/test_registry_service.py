@@ -568,6 +568,9 @@ def test_an_account_that_has_ended_does_nothing_any_more(caller: Caller, desk: D
     desk.ask("operator", "end", "Operator reader")
     answer = caller.get("/v1/audit", "reader")
     assert (answer.status_code, answer.json()["code"]) == (401, "UNAUTHENTICATED")
+    for alike in ("OPERATOR reader", "Operator  reader", "Ｏperator reader"):
+        assert desk.refused("operator", "new", alike, "--role", "reader")[1] == "STATE_CONFLICT"
+    assert desk.refused("operator", "new", "Other ", "--role", "reader")[1] == "REQUEST_INVALID"
     assert desk.refused("operator", "new", "Operator reader", "--role", "reader")[1] == (
         "STATE_CONFLICT"
     )
