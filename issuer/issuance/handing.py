@@ -3,6 +3,7 @@
 What cannot be written is refused before anything is sealed.
 """
 
+import os
 import shutil
 import sys
 from pathlib import Path
@@ -25,8 +26,11 @@ def check_target(order: Order, out: Path | None) -> None:
         raise UsageError("two forms go into one .json file", hint="Such as --out certificate.json")
     if order.forms == ["wallet"] and out.suffix in _PICTURES:
         raise UsageError("a wallet's certificate is no picture", hint="Name a .json or .txt file.")
-    if not out.absolute().parent.is_dir():
+    folder = out.absolute().parent
+    if not folder.is_dir():
         raise UnavailableError(f"there is no folder {out.parent}", hint="Make it first.")
+    if out.is_dir() or not os.access(folder, os.W_OK | os.X_OK):
+        raise UnavailableError(f"{out} cannot be written", hint="Check the rights of its folder.")
 
 
 def document(issued: Issued) -> dict[str, Any]:

@@ -140,6 +140,7 @@ def test_an_index_that_the_world_knows_as_revoked_is_passed_over(bureau: Bureau)
         (("two",), "out.png", Exit.USAGE),
         (("one",), "out.svg", Exit.USAGE),
         (("one",), "nowhere/out.json", Exit.UNAVAILABLE),
+        (("one",), "issuer", Exit.UNAVAILABLE),  # a folder
         (("two", "--paper"), "out.png", Exit.USAGE),
         ((), "out.json", Exit.USAGE),
     ],
