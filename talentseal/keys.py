@@ -32,6 +32,7 @@ COSE_NUMBERS = {"ES256": -7, "EdDSA": -8}
 SIGNATURE_BYTES = 64
 KID8_BYTES = 8
 COORDINATE_BYTES = 32
+_COORDINATE_CHARS = 43  # in base64url
 _EC2_MEMBERS = frozenset((1, -1, -2, -3))
 _OKP_MEMBERS = frozenset((1, -1, -2))
 # P-256: y^2 = x^3 - 3x + b over the integers modulo p (SP 800-186 §3.2.1.3).
@@ -83,7 +84,7 @@ class PublicKey:
             raise InputError("not a public JWK", code="CLAIM_INVALID")
         curve = (jwk.get("kty"), jwk.get("crv"))
         if curve == ("EC", "P-256"):
-            x, y = _coordinate(jwk, "x"), _coordinate(jwk, "y")
+            x, y = _coordinates(jwk)
             if not _on_curve(int.from_bytes(x), int.from_bytes(y)):
                 _no_point()
             return b"\x04" + x + y
@@ -252,9 +253,19 @@ def _verify_eddsa(key: ed25519.Ed25519PublicKey, signature: bytes, message: byte
 
 def _coordinate(jwk: Mapping[str, Any], name: str) -> bytes:
     text = jwk.get(name)
-    if not isinstance(text, str) or len(text) != 43:  # 32 bytes in base64url
+    if not isinstance(text, str) or len(text) != _COORDINATE_CHARS:
         raise InputError(f"JWK member {name} has a wrong length", code="CLAIM_INVALID")
     return b64url_decode(text)
+
+
+def _coordinates(jwk: Mapping[str, Any]) -> tuple[bytes, bytes]:
+    """Both coordinates of a point, decoded together: each is padded to 33 bytes by a zero."""
+    x, y = jwk.get("x"), jwk.get("y")
+    if type(x) is str and type(y) is str and len(x) == len(y) == _COORDINATE_CHARS:
+        both = b64url_decode(f"{x}A{y}A")
+        if not both[32] and not both[65]:  # no stray bits
+            return both[:32], both[33:65]
+    return _coordinate(jwk, "x"), _coordinate(jwk, "y")  # which says what is wrong
 
 
 def _on_curve(x: int, y: int) -> bool:

@@ -83,14 +83,14 @@ def parse(text: str) -> SdJwt:
     """
     if len(text) > MAX_SDJWT_BYTES:
         too_large(f"a credential of {len(text)} characters; at most {MAX_SDJWT_BYTES} are read")
-    token, tilde, rest = text.partition("~")  # the long part is found, not split off bit by bit
-    if not tilde:
+    end = text.find("~")
+    if end < 0:
         raise InputError("no certificate", code="NOT_A_CREDENTIAL")
-    *disclosures, last = rest.split("~")
+    *disclosures, last = text[end + 1 :].split("~")
     if len(disclosures) > MAX_DISCLOSURES:
         too_large(f"{len(disclosures)} disclosures; at most {MAX_DISCLOSURES} are read")
     bound_text = text[: len(text) - len(last)]
-    return SdJwt(parse_jws(token), disclosures, last or None, bound_text)
+    return SdJwt(parse_jws(text, end=end), disclosures, last or None, bound_text)
 
 
 def sd_hash(bound_text: str) -> str:
