@@ -9,6 +9,7 @@ What the commands do is left to the programs; typer is loaded only inside functi
 This module reads the environment, files and the clock; nothing pure may import it.
 """
 
+import errno
 import gc
 import os
 import sys
@@ -322,12 +323,27 @@ def _tell_other(error: Exception, *, as_json: bool) -> int:
         return Exit.USAGE
     if os.environ.get(DEBUG) == "1":
         raise error
+    if isinstance(error, OSError) and error.strerror:
+        return _tell(_of_the_system(error), as_json=as_json)
     fault = UnavailableError(
         "Something unexpected went wrong.",
         code="INTERNAL_ERROR",
         hint=f"Run it again with {DEBUG}=1 and report what it prints.",
     )
     return _tell(fault, as_json=as_json)
+
+
+def _of_the_system(error: OSError) -> UnavailableError:
+    """A fault of a file, a folder or a disk, in the words of the system."""
+    what = "a file, folder or connection" if error.filename is None else str(error.filename)
+    return UnavailableError(
+        f"{what} cannot be used: {error.strerror}",
+        code="STORAGE_FULL" if error.errno in _FULL else "DEPENDENCY_UNAVAILABLE",
+        hint="Check that it is there, its rights, and the room that is left.",
+    )
+
+
+_FULL = (errno.ENOSPC, errno.EDQUOT)
 
 
 def forbid_core_dumps() -> None:

@@ -1,3 +1,4 @@
+import errno
 import json
 import os
 import subprocess
@@ -95,6 +96,28 @@ def test_a_fault_of_ours_leaves_by_four_without_a_traceback(
     assert "[INTERNAL_ERROR]" in told
     assert "Traceback" not in told
     assert "secret inside" not in told
+
+
+@pytest.mark.parametrize(
+    ("fault", "code", "named"),
+    [
+        (NotADirectoryError(errno.ENOTDIR, "Not a directory", "/example/tuf"),
+         "DEPENDENCY_UNAVAILABLE", "/example/tuf cannot be used: Not a directory"),
+        (OSError(errno.ENOSPC, "No space left on device"), "STORAGE_FULL", "No space left"),
+    ],
+)  # fmt: skip
+def test_a_fault_of_the_system_is_told_in_its_words(
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    fault: OSError,
+    code: str,
+    named: str,
+) -> None:
+    monkeypatch.delenv("TALENTSEAL_DEBUG", raising=False)
+    assert run(app_that(raising(fault)), ["go"]) == Exit.UNAVAILABLE
+    told = capsys.readouterr().err
+    assert f"[{code}]" in told
+    assert named in told
 
 
 def test_a_fault_of_ours_is_shown_to_whoever_asks(monkeypatch: pytest.MonkeyPatch) -> None:
