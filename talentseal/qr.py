@@ -45,6 +45,8 @@ MAX_PIXELS_PER_MODULE: Final = 64
 
 MAX_FILE_BYTES: Final = 10 * 1024 * 1024  # a phone's photograph, a certificate with its portrait
 MAX_PICTURE_PIXELS: Final = 40_000_000  # an A4 page scanned at 600 dpi has 35 million
+MAX_PICTURE_BYTES: Final = 4 * MAX_PICTURE_PIXELS  # decoded; 16 bits a colour have half the pixels
+STRIP_ROWS: Final = 256  # of a decoded picture are turned to grey at once: copies cost memory too
 MAX_PDF_PAGES: Final = 20
 MAX_TEXTS: Final = 64  # nobody shows more codes at once
 PDF_DPI: Final = 200  # 0.4 mm are 3 pixels
@@ -462,7 +464,15 @@ def _open(data: bytes) -> "Image":
             _refuse_file("its width and height say far more pixels than are read")
     if image.width * image.height > MAX_PICTURE_PIXELS:
         _refuse_file(f"{image.width} x {image.height} pixels, at most 40 million are read")
+    if (size := _decoded_bytes(image)) > MAX_PICTURE_BYTES:
+        _refuse_file(f"{size} bytes once decoded, at most {MAX_PICTURE_BYTES} are read")
     return image
+
+
+def _decoded_bytes(image: "Image") -> int:
+    """As many bytes as the file's pixels have; PNG alone may have 16 bits a colour."""
+    is_deep = any("16" in str(tile[3]) for tile in getattr(image, "tile", ()))
+    return image.width * image.height * len(image.getbands()) * (2 if is_deep else 1)
 
 
 def _fitting(size: tuple[int, int], pixels: int) -> tuple[int, int]:
@@ -479,10 +489,22 @@ def _averaging() -> Any:
 
 
 def _flat(image: "Image") -> "Image":
-    """8-bit grey on white; decodes the pixels."""
+    """8-bit grey on white; decodes the pixels, and turns them to grey strip by strip."""
     from PIL import Image
 
     image.load()
+    if image.mode == "L" and not image.has_transparency_data:
+        return image
+    grey = Image.new("L", image.size)
+    for top in range(0, image.height, STRIP_ROWS):
+        bottom = min(top + STRIP_ROWS, image.height)
+        grey.paste(_flat_strip(image.crop((0, top, image.width, bottom))), (0, top))
+    return grey
+
+
+def _flat_strip(image: "Image") -> "Image":
+    from PIL import Image
+
     if image.mode.startswith("I"):  # 16 bits: Pillow would cut off what is above 255
         return image.convert("I").point(lambda value: value / 256).convert("L")
     if not image.has_transparency_data:

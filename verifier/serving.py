@@ -14,6 +14,7 @@ from verifier.station import (
     URL,
     Station,
     TrustSource,
+    file_readers,
     load_policies,
     receipt_days,
 )
@@ -59,6 +60,7 @@ def station_here(trust: TrustSource) -> Station:
         trust=trust,
         url=url,
         receipt_days=receipt_days(),
+        file_readers=file_readers(),
         name=setting(NAME) or url.partition("://")[2],
         access=load_access(home),
         policies=load_policies(home),

@@ -32,7 +32,9 @@ DATABASE = "TALENTSEAL_VERIFIER_DB"
 URL = "TALENTSEAL_VERIFIER_URL"
 DEFAULT_URL = "http://127.0.0.1:8703"
 RECEIPT_DAYS = "TALENTSEAL_RECEIPT_DAYS"
+FILE_READERS = "TALENTSEAL_FILE_READERS"
 _DEFAULT_RECEIPT_DAYS = 30
+_MOST_FILE_READERS = 4  # unless the operator, who knows the memory, says more
 TRUST, REPLAYS, POLICIES = "trust", "replays.db", "policies"
 _POLICY_NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,63}")
 DAY_SECONDS = 24 * 3600
@@ -61,6 +63,8 @@ class Station:
     trust   the trust data in force
     url     where others reach this service
     access  its key and certificate towards wallets, if it has them
+
+    file_readers  how many pictures and PDFs are read at once
     """
 
     home: Path
@@ -69,6 +73,7 @@ class Station:
     random: Random = os.urandom
     url: str = DEFAULT_URL
     receipt_days: int = _DEFAULT_RECEIPT_DAYS
+    file_readers: int = _MOST_FILE_READERS
     name: str = "Verifier"
     access: Access | None = None
     policies: Mapping[str, Policy] = field(default_factory=dict)
@@ -152,6 +157,14 @@ def receipt_days() -> int:
     text = setting(RECEIPT_DAYS) or str(_DEFAULT_RECEIPT_DAYS)
     if not (text.isascii() and text.isdigit() and 0 < len(text) < 6 and int(text)):
         raise UsageError(f"{RECEIPT_DAYS} is no number of days")
+    return int(text)
+
+
+def file_readers() -> int:
+    """How many pictures and PDFs are read at once: one a processor. Raises UsageError."""
+    text = setting(FILE_READERS) or str(min(os.cpu_count() or 1, _MOST_FILE_READERS))
+    if not (text.isascii() and text.isdigit() and 0 < len(text) < 4 and int(text)):
+        raise UsageError(f"{FILE_READERS} is no number of files")
     return int(text)
 
 

@@ -1,5 +1,6 @@
 """Ten times what a service takes, at once: some are told to wait, nobody is told anything wrong."""
 
+import asyncio
 import socket
 import time
 from collections import Counter
@@ -15,6 +16,8 @@ import pytest
 from verifier_service import VerifierService, verifier_service
 
 from talentseal import codetext, qr
+from talentseal.errors import UnavailableError
+from talentseal.service.turns import WAITING_FOR_EACH, Turns
 
 HOST = "verify.talentseal.example"
 CASE = {"place": "CN/9999", "purpose": "employment"}
@@ -109,6 +112,29 @@ def test_more_at_once_than_there_is_room_for(few: VerifierService) -> None:
     told = all_at_once(few, asked * (5 * AT_ONCE))
     assert set(told) == {200, 503}
     check_normal(few, asked)
+
+
+def test_more_pictures_than_are_read_at_once(tmp_path: Path) -> None:
+    """One is read, eight wait; whoever comes then is told so, and texts are checked meanwhile."""
+    with verifier_service(tmp_path, file_readers=1) as service:
+        asked = pictures(service)
+        told = all_at_once(service, asked * 15)
+        assert set(told) == {200, 503}
+        assert told[200] >= 1 + WAITING_FOR_EACH
+        check_normal(service, asked)
+
+
+def test_a_turn_that_does_not_come_in_time_is_given_up() -> None:
+    async def two() -> tuple[str, str]:
+        turns = Turns(1, waiting=1, seconds=0.05)
+        async with turns.turn():
+            with pytest.raises(UnavailableError) as late:
+                async with turns.turn():
+                    pass
+        async with turns.turn():  # the first has given its turn back, the second holds none
+            return late.value.code, late.value.hint
+
+    assert asyncio.run(two()) == ("OVERLOADED", "Try again later.")
 
 
 def test_more_in_a_second_than_are_allowed(slow: VerifierService) -> None:

@@ -510,6 +510,34 @@ def test_a_picture_of_exactly_the_largest_size_is_read() -> None:
     assert qr.read(saved(large)) == [code_text(100)]
 
 
+@pytest.mark.parametrize(
+    ("kind", "depth", "side", "is_read"),
+    [
+        (6, 16, 4472, True),  # red, green, blue and opacity, 8 bytes a pixel: 159,990,272 in all
+        (6, 16, 4473, False),
+        (2, 16, 5165, False),  # 6 bytes a pixel
+        (6, 8, 6324, True),
+        (0, 16, 6324, True),
+    ],
+)
+def test_a_picture_has_so_many_bytes_once_decoded(
+    kind: int, depth: int, side: int, *, is_read: bool
+) -> None:
+    """Those that are not too large have no pixels here, which is found later."""
+    header = struct.pack(">IIBBBBB", side, side, depth, kind, 0, 0, 0)
+    data = b"\x89PNG\r\n\x1a\n" + qr._chunk(b"IHDR", header) + qr._chunk(b"IDAT", b"")
+    assert refused(data) == ("INPUT_UNREADABLE" if is_read else "TOO_LARGE")
+
+
+def test_a_picture_is_turned_to_grey_strip_by_strip_and_loses_no_row() -> None:
+    height = 2 * qr.STRIP_ROWS + 7
+    colours = [(row % 256, row % 256, row % 256, 255) for row in range(height)]
+    image = Image.new("RGBA", (1, height))
+    image.putdata(colours)
+    with Image.open(BytesIO(saved(image))) as read:
+        assert qr._flat(read).tobytes() == bytes(row % 256 for row in range(height))
+
+
 def test_a_file_of_exactly_the_largest_length_is_read() -> None:
     data = qr.to_png(qr.encode(code_text(100), level="M"))
     room = qr.MAX_FILE_BYTES - len(data)

@@ -17,6 +17,7 @@ from talentseal.encoding import dump_json
 from talentseal.errors import InputError, TalentsealError
 from talentseal.service.app import PlainRoute
 from talentseal.service.forms import check_media_type, media_type_of
+from talentseal.service.turns import WAITING_FOR_EACH, Turns
 from verifier.checks.service import (
     MAX_LINE_BYTES,
     MAX_LINES,
@@ -67,11 +68,13 @@ _MANY = {
 
 def checks_router(station: Station, receipts: Receipts) -> APIRouter:
     router = APIRouter(prefix="/v1/checks", tags=["checks"], route_class=PlainRoute)
+    readers = station.file_readers
+    turns = Turns(readers, waiting=readers * WAITING_FOR_EACH)
 
     @router.post("", openapi_extra=_ONE, responses={200: {"model": VerdictDocument}})
     async def check(request: Request) -> Response:
         """Check one certificate. The answer is 200 with the verdict, whatever it says."""
-        question = await _question(request)
+        question = await _question(request, turns)
         verdict = answer(station, question)
         headers = {
             "Cache-Control": "no-store",
@@ -98,15 +101,14 @@ def _language(request: Request) -> str:
 # --- one ------------------------------------------------------------------------------------------
 
 
-async def _question(request: Request) -> Question:
+async def _question(request: Request, turns: Turns) -> Question:
     if media_type_of(request) == "multipart/form-data":
-        return await _question_with_file(request)
+        return await _question_with_file(request, turns)
     check_media_type(request, "application/json")
     return parse_question(await request.body())
 
 
-async def _question_with_file(request: Request) -> Question:
-    """Pictures and PDFs are read in a thread: they cost milliseconds where a check costs none."""
+async def _question_with_file(request: Request, turns: Turns) -> Question:
     try:
         form = await request.form(max_files=1, max_fields=8, max_part_size=64 * 1024)
     except TalentsealError:
@@ -124,13 +126,22 @@ async def _question_with_file(request: Request) -> Question:
         file = members.pop("file", None)
         if not isinstance(file, UploadFile) or "evidence" in members:
             raise InputError("the form has one part `file`", code="REQUEST_INVALID")
-        data = await file.read(qr.MAX_FILE_BYTES + 1)
+        members["evidence"] = await _text_of(file, turns)
     finally:
         await form.close()
-    if len(data) > qr.MAX_FILE_BYTES:
-        raise InputError("the file is over its cap", code="BODY_TOO_LARGE")
-    members["evidence"] = await run_in_threadpool(text_in, data)
     return question_of(members)
+
+
+async def _text_of(file: UploadFile, turns: Turns) -> str:
+    """Pictures and PDFs are read in threads, so many at once: each may take hundreds of megabytes.
+
+    The file stays on disk until its turn has come.
+    """
+    async with turns.turn():
+        data = await file.read(qr.MAX_FILE_BYTES + 1)
+        if len(data) > qr.MAX_FILE_BYTES:
+            raise InputError("the file is over its cap", code="BODY_TOO_LARGE")
+        return await run_in_threadpool(text_in, data)
 
 
 # --- many -----------------------------------------------------------------------------------------

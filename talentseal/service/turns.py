@@ -1,0 +1,55 @@
+"""Turns at dear work: so many at once, a few more wait a while, and nobody else does.
+
+Reading a picture takes seconds and hundreds of megabytes where a check takes neither. Whoever
+finds the queue full, or waits too long in it, is told to come back, and costs nothing more.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from talentseal.errors import UnavailableError
+
+WAITING_FOR_EACH = 8  # wait for one that is at work; more would not be served in time anyway
+WAIT_SECONDS = 20.0
+
+
+class Turns:
+    """Not for several threads: the service's loop alone takes and gives turns.
+
+    at_once  how many are at work
+    waiting  how many more may wait
+    seconds  how long each of them waits
+    """
+
+    def __init__(self, at_once: int, *, waiting: int, seconds: float = WAIT_SECONDS) -> None:
+        self._free = asyncio.Semaphore(at_once)
+        self._waiting, self._seconds = 0, seconds
+        self._most_waiting = waiting
+
+    @asynccontextmanager
+    async def turn(self) -> AsyncIterator[None]:
+        """One turn. Raises UnavailableError `OVERLOADED` where none comes in time."""
+        await self._wait()
+        try:
+            yield
+        finally:
+            self._free.release()
+
+    async def _wait(self) -> None:
+        if self._free.locked() and self._waiting >= self._most_waiting:
+            raise _overloaded()
+        self._waiting += 1
+        try:
+            async with asyncio.timeout(self._seconds):
+                await self._free.acquire()
+        except TimeoutError as error:
+            raise _overloaded() from error
+        finally:
+            self._waiting -= 1
+
+
+def _overloaded() -> UnavailableError:
+    return UnavailableError(
+        "too many files are being read at once", code="OVERLOADED", hint="Try again later."
+    )
