@@ -51,5 +51,5 @@ class Turns:
 
 def _overloaded() -> UnavailableError:
     return UnavailableError(
-        "too many files are being read at once", code="OVERLOADED", hint="Try again later."
+        "too many others wait for the same work", code="OVERLOADED", hint="Try again later."
     )

@@ -1,8 +1,11 @@
 """`POST /v1/checks`: the one procedure over HTTP, for questions good and bad."""
 
 import json
+import sqlite3
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +17,7 @@ from talentseal import codetext, qr
 from talentseal.encoding import b64url_encode
 from verifier.checks.service import MAX_LINE_BYTES
 from verifier.receipts.service import evidence_digest
+from verifier.station import REPLAYS
 
 HOST = "verify.talentseal.example"
 NDJSON = {"content-type": "application/x-ndjson"}
@@ -147,6 +151,25 @@ def test_a_live_proof_is_good_once(service: VerifierService) -> None:
     verdict = service.check(shown, **asked).json()
     assert verdict["outcome"] == "refuse"
     assert verdict["checks"][-2]["code"] == "HOLDER_REPLAYED"
+
+
+def test_nobody_waits_for_a_memory_of_proofs_that_another_holds(tmp_path: Path) -> None:
+    with verifier_service(tmp_path) as service:
+        held = service.world.city.issue()
+        service.trust.refresh()
+        text = codetext.write_text(held.live(at=service.world.now), host="verify.city.example")
+        assert service.check(text).json()["outcome"] == "accept"
+        with closing(sqlite3.connect(tmp_path / REPLAYS, isolation_level=None)) as other:
+            other.execute("begin exclusive")
+            with ThreadPoolExecutor(1) as pool:
+                waiting = pool.submit(service.check, text)
+                time.sleep(0.3)  # it has come by now, and waits
+                begun = time.monotonic()
+                assert service.check(held.text).json()["outcome"] == "accept"
+                assert time.monotonic() - begun < 3
+                assert not waiting.done()
+                other.execute("rollback")
+                assert waiting.result().json()["outcome"] == "refuse"
 
 
 # --- many -----------------------------------------------------------------------------------------

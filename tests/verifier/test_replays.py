@@ -28,6 +28,14 @@ def test_a_desk_remembers_between_runs_and_forgets_what_is_too_old(tmp_path: Pat
     assert StoredReplays(tmp_path / "r", now=NOW + 10).first_use(b"a", until=NOW + 20)
 
 
+def test_nobody_else_reads_it_and_a_refusal_does_not_tell_where_it_is(tmp_path: Path) -> None:
+    assert StoredReplays(tmp_path / "r", now=NOW).first_use(b"a", until=NOW + 9)
+    assert (tmp_path / "r").stat().st_mode & 0o077 == 0
+    with pytest.raises(UnavailableError) as found:
+        StoredReplays(tmp_path / "r" / "x", now=NOW).first_use(b"a", until=NOW + 9)
+    assert str(tmp_path) not in found.value.message + found.value.hint
+
+
 def test_of_many_at_once_one_is_the_first(tmp_path: Path) -> None:
     def use(_: int) -> bool:
         return StoredReplays(tmp_path / "r", now=NOW).first_use(b"a", until=NOW + 9)

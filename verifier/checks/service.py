@@ -11,6 +11,7 @@ from typing import Any, NamedTuple, NoReturn
 from schemas.territory import parse_territory
 from schemas.verdict import Verdict
 from talentseal.errors import UsageError
+from talentseal.holder import Replays
 from talentseal.policy import PURPOSES
 from talentseal.reading import Evidence
 from talentseal.service.forms import parse_body
@@ -99,9 +100,37 @@ def _refuse(faults: list[dict[str, str]]) -> NoReturn:
     raise error
 
 
+class _Noticed:
+    """Notices whether a proof would have to be remembered, and remembers nothing."""
+
+    proof = False
+
+    def first_use(self, key: bytes, *, until: int) -> bool:
+        del key, until
+        self.proof = True
+        return True
+
+
+def answer_at_once(station: Station, question: Question) -> Verdict | None:
+    """The verdict, unless a proof was shown: its memory is a file that others may hold.
+
+    None then: `answer` is to be called where waiting stops nobody else. Raises UsageError.
+    """
+    noticed = _Noticed()
+    verdict = _judge(station, question, noticed)
+    return None if noticed.proof else verdict
+
+
 def answer(station: Station, question: Question) -> Verdict:
-    """The verdict, by the trust data in force. Raises UsageError for an unknown policy."""
+    """The verdict, by the trust data in force. May wait for the memory of proofs.
+
+    Raises UsageError for an unknown policy, UnavailableError where a proof cannot be remembered.
+    """
+    return _judge(station, question, station.replays())
+
+
+def _judge(station: Station, question: Question, replays: Replays) -> Verdict:
     policy = station.policy(question.policy, place=question.place, purpose=question.purpose)
     evidence = Evidence(question.evidence, audience=question.audience, nonce=question.nonce)
     now = station.clock()
-    return verify(evidence, station.trust.bundle, policy, now=now, replays=station.replays())
+    return verify(evidence, station.trust.bundle, policy, now=now, replays=replays)

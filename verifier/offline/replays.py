@@ -10,6 +10,7 @@ import sqlite3
 from pathlib import Path
 
 from talentseal.errors import UnavailableError
+from talentseal.files import PRIVATE_FILE
 
 MAX_PROOFS = 1_000_000  # within some ten minutes: no desk sees as many
 _WAIT_SECONDS = 10.0
@@ -49,15 +50,16 @@ class StoredReplays:
     def first_use(self, key: bytes, *, until: int) -> bool:
         """Record `key` atomically; False if it was there."""
         try:
+            self._path.touch(PRIVATE_FILE)
             db = sqlite3.connect(self._path, timeout=_WAIT_SECONDS, isolation_level=None)
             try:
                 return self._record(db, key, until)
             finally:
                 db.close()
-        except sqlite3.Error as error:
-            raise UnavailableError(
-                f"the memory of used proofs cannot be kept in {self._path}",
-                hint="Make the folder writable; if the file is damaged, move it away.",
+        except (sqlite3.Error, OSError) as error:
+            raise UnavailableError(  # without the path: strangers read this too
+                f"the memory of used proofs, {self._path.name}, cannot be kept",
+                hint="Make its folder writable; if the file is damaged, move it away.",
             ) from error
 
     def _record(self, db: sqlite3.Connection, key: bytes, until: int) -> bool:
