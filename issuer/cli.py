@@ -36,13 +36,18 @@ def main(argv: Sequence[str] | None = None) -> NoReturn:
 def _office() -> "Office":
     """This issuer; orders that an earlier command could not leave go out first."""
     from issuer.office import Office
-    from issuer.status.outbox import deliver
+    from issuer.status.outbox import deliver, put_aside
 
     office = Office.here()
     try:
         deliver(office, now=now())
     except UnavailableError as error:
         note(f"Orders of status still wait: {error.message}")
+    if refused := put_aside(office):
+        note(
+            f"The registry did not take {len(refused)} orders of status: {', '.join(set(refused))}."
+            " What they say does not hold. Once that is mended: issuer resend"
+        )
     return office
 
 

@@ -8,7 +8,9 @@ signature who sent it; no password travels.
 """
 
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from datetime import datetime
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -27,13 +29,15 @@ from talentseal.errors import (
     UsageError,
 )
 from talentseal.fetch import Answer, Fetcher, fetcher_from_settings
-from talentseal.files import write_atomic
+from talentseal.files import read_bounded, write_atomic
 
 REGISTRY_URL = "TALENTSEAL_REGISTRY_URL"
 JOSE = "application/jose"
 MAX_ANSWER_BYTES = 1024 * 1024
 MAX_ANSWER_MEMBERS = MAX_BLOCK + 16
 FIRST_REST_SECONDS, LONGEST_REST_SECONDS = 1, 300
+REFUSED = "refused"  # below the orders, where the registry puts aside what it cannot take
+MAX_REASON_BYTES = 64 * 1024
 _AT_ONCE = 200
 _FINAL = (400, 403, 404, 409, 422)  # what an order says is refused
 _ANSWERS = ("application/json", "application/problem+json")
@@ -70,7 +74,7 @@ def deliver(office: Office, *, now: datetime, fetcher: Fetcher | None = None) ->
     if refused:
         raise UnavailableError(
             f"the registry refused {len(refused)} orders, the first of them: {refused[0].code}",
-            hint="Was a database restored? See docs/operate.md, Backup and restore.",
+            hint="Was a database restored? See docs/operate.md, Backup and restore; then resend.",
         )
     return sent
 
@@ -114,7 +118,30 @@ def _deliver_each(
     return sent
 
 
+def put_aside(office: Office) -> list[str]:
+    """The codes by which the registry has put aside orders of ours in the shared folder."""
+    folder = office.orders / REFUSED
+    try:
+        names = sorted(path.stem for path in folder.glob("*.jws"))[:_AT_ONCE]
+    except OSError:  # the folder is the registry's own
+        return []
+    with reading(office.engine) as db:
+        ours = db.execute(select(outbox.c.jti).where(outbox.c.jti.in_(names))).scalars().all()
+    return [_reason(folder / f"{jti}.json") for jti in ours]
+
+
+def _reason(path: Path) -> str:
+    try:
+        found = parse_json(read_bounded(path, MAX_REASON_BYTES)).get("code")
+    except (InputError, UnavailableError):
+        found = None
+    return _known(found) or "no reason given"
+
+
 def _leave(office: Office, row: Any) -> None:
+    for ending in ("jws", "json"):  # of an earlier attempt
+        with suppress(OSError):
+            (office.orders / REFUSED / f"{row.jti}.{ending}").unlink()
     write_atomic(office.orders / f"{row.jti}.jws", row.order_jws.encode(), mode=0o644)
 
 
@@ -175,9 +202,13 @@ def _code(answer: Answer) -> str:
         code = parse_json(answer.body).get("code")
     except InputError:
         code = None
+    return _known(code) or str(answer.status)
+
+
+def _known(code: object) -> str | None:
     if isinstance(code, str) and code.isascii() and code.replace("_", "").isalpha():
         return code[:60]
-    return str(answer.status)
+    return None
 
 
 def backlog(office: Office, *, now: datetime) -> tuple[int, int]:

@@ -14,7 +14,7 @@ from talentseal.reading import Evidence
 
 def published(bureau: Bureau) -> list[str]:
     """What became of the waiting orders; the issuer knows the new lists afterwards."""
-    told = bureau.registry.ask("publish")
+    told = json.loads(bureau.registry.run("publish", "--json").out)
     bureau.sync()
     return [one["state"] for one in told["orders"]]
 
@@ -86,6 +86,19 @@ def test_an_order_that_cannot_be_left_goes_out_with_the_next_command(bureau: Bur
     bureau.change("UPDATE outbox SET delivered_at = NULL")  # died before it was noted
     bureau.ask("list")
     assert published(bureau) == ["known"]
+
+
+def test_an_order_that_was_put_aside_is_told_until_it_is_sent_again(bureau: Bureau) -> None:
+    number = bureau.seal("--paper")["id"]
+    bureau.ask("revoke", number, "--reason", "lapsed")
+    (order,) = bureau.orders.glob("*.jws")
+    text = order.read_text()
+    order.write_text(text[:-8])
+    assert published(bureau) == ["refused"]
+    assert "did not take 1 orders" in bureau.run("list").err
+    bureau.ask("resend")
+    assert "did not take" not in bureau.run("list").err
+    assert published(bureau) == ["applied"]
 
 
 @both_databases
