@@ -18,6 +18,7 @@ from talentseal.encoding import b64url_decode, b64url_encode
 from talentseal.errors import UsageError
 from talentseal.x509 import load_anchors
 from verifier.presentations.queries import load_queries
+from verifier.presentations.repository import find, forget
 from verifier.presentations.service import KEEP_SECONDS, LIFE_SECONDS
 
 NAMES = ("display_name", "certificate_number")
@@ -478,8 +479,6 @@ def test_what_could_not_be_judged_is_not_asked_for(desk: Desk, tmp_path: Path, n
 
 
 def test_a_request_ends_and_everything_shown_is_erased(tmp_path: Path) -> None:
-    from verifier.presentations.repository import find, forget
-
     with verifier_service(tmp_path, with_access=True) as service:
         desk = Desk(service)
         begun, late = desk.ask(), desk.ask()
@@ -491,6 +490,21 @@ def test_a_request_ends_and_everything_shown_is_erased(tmp_path: Path) -> None:
         service.world.turn(KEEP_SECONDS)
         assert forget(service.station.engine, now=service.world.now) == 2
         assert find(service.station.engine, begun["id"]) is None
+
+
+@pytest.mark.parametrize("mode", ["cross_device", "same_device"])
+def test_what_was_shown_is_erased_a_quarter_of_an_hour_after_the_answer(
+    tmp_path: Path, mode: str
+) -> None:
+    with verifier_service(tmp_path, with_access=True) as service:
+        desk, engine = Desk(service), service.station.engine
+        begun = desk.ask(mode=mode)
+        assert desk.answer(desk.request(begun), title(desk)).status_code == 200
+        service.world.turn(KEEP_SECONDS - 1)
+        assert forget(engine, now=service.world.now) == 0
+        service.world.turn(1)
+        assert forget(engine, now=service.world.now) == 1
+        assert find(engine, begun["id"]) is None
 
 
 def test_shipped_queries_ask_for_little(tmp_path: Path) -> None:

@@ -204,6 +204,7 @@ def _end(station: Station, row: Any, state: str, verdicts: Mapping[str, Any] | N
             "state": state,
             "code": _CODES.get(state),
             "answered_at": now,
+            "delete_after": now + KEEP_SECONDS,
             "private_key": None,
             "verdicts": dump_json(verdicts).decode() if verdicts else None,
             "return_sha256": _digest(secret) if secret and state == "answered" else None,
