@@ -319,9 +319,37 @@ def _load(place: Path, root: Path | None, home: str | None, moment: "datetime") 
 
     try:
         pin = stored_pin(role_home(ROLE)) if root is None else read_root(root)
-        return load_bundle(place, now=moment, pin=pin, jurisdiction=home)
+        loaded = load_bundle(place, now=moment, pin=pin, jurisdiction=home)
+        if root is None:
+            _check_not_older(loaded)
     except BundleError as error:  # no verdict: nothing was said about a certificate
         raise UnavailableError(error.message, code=error.code, hint=error.hint) from error
+    return loaded
+
+
+def _check_not_older(loaded: "Bundle") -> None:
+    """Raises BundleError for data older than what this desk holds: what was revoked would be good.
+
+    Whoever names another root looks at another network, whose versions say nothing here.
+    """
+    from talentseal.errors import BundleError
+    from talentseal.trustdb import current_set, open_bundle
+
+    folder = role_home(ROLE) / _TRUST
+    if current_set(folder) is None:
+        return
+    held = open_bundle(folder).jurisdictions
+    older = [
+        code
+        for code, one in loaded.jurisdictions.items()
+        if code in held and one.version < held[code].version
+    ]
+    if older:
+        raise BundleError(
+            f"its data of {', '.join(older)} is older than what this desk holds",
+            code="ROLLBACK_REFUSED",
+            hint="Leave --bundle out. A desk that holds nothing (TALENTSEAL_HOME) may look back.",
+        )
 
 
 def _at_home(rules: "Policy", opened: "Bundle") -> "Policy":

@@ -303,6 +303,23 @@ def test_a_bundle_goes_by_the_pin_where_there_is_one(desk: VerifierDesk) -> None
     assert ran.document["home_jurisdiction"] == CITY
 
 
+def test_a_bundle_older_than_what_the_desk_holds_gives_no_verdict(desk: VerifierDesk) -> None:
+    title = desk.world.city.issue()
+    shown = desk.file("title.txt", title.text.encode("ascii"))
+    older = desk.publish("older.zip")
+    desk.world.city.set_status(title, 1)
+    newer = desk.publish("newer.zip")
+    assert desk.run("init", "--root", desk.root()).code == Exit.OK
+    assert desk.check("--bundle", older, "--json", shown).document["outcome"] == "accept"
+    assert desk.run("sync", "--from", newer).code == Exit.OK
+    assert desk.check("--json", shown).code == Exit.REFUSE
+    ran = desk.check("--bundle", older, "--json", shown)
+    assert (ran.code, ran.document["code"]) == (Exit.UNAVAILABLE, "ROLLBACK_REFUSED")
+    assert desk.check("--bundle", newer, "--json", shown).code == Exit.REFUSE
+    looking_back = desk.check("--bundle", older, "--root", desk.root(), "--json", shown)
+    assert looking_back.document["outcome"] == "accept"
+
+
 def test_a_production_bundle_needs_its_root(desk: VerifierDesk) -> None:
     for office in desk.world.offices.values():
         office.dev = False
