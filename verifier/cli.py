@@ -237,8 +237,6 @@ def check(
     moment = _moment(at)
     rules = _rules(policy, jurisdiction, place, purpose)
     opened = _open(bundle, root, rules, moment)
-    if bundle is not None:
-        _tell_newer(opened)
     with _replays(once=bundle is not None, shared=jobs > 1 and len(names) > 1) as replays:
         desk = Desk(opened, _at_home(rules, opened), moment, replays, audience, nonce)
         return _answer(names, desk, jobs=jobs, lang=_language(lang), form=(as_json, as_lines))
@@ -352,25 +350,6 @@ def _check_not_older(loaded: "Bundle") -> None:
             code="ROLLBACK_REFUSED",
             hint="Leave --bundle out. A desk that holds nothing (TALENTSEAL_HOME) may look back.",
         )
-
-
-def _tell_newer(given: "Bundle") -> None:
-    """Say beside the answer that a bundle which was given for this run is older than what is held.
-
-    The answer goes by what was given, and no other state changes it; a desk that was handed
-    yesterday's bundle should know all the same.
-    """
-    from talentseal.encoding import format_time
-    from talentseal.trustdb import open_bundle
-
-    held = open_bundle(role_home(ROLE) / _TRUST).jurisdictions
-    for code, part in given.jurisdictions.items():
-        newer = held.get(code)
-        if newer is not None and newer.version > part.version:
-            note(
-                f"newer data of {code} is held here, as of {format_time(newer.as_of)}: this answer"
-                f" goes by the bundle given, as of {format_time(part.as_of)}"
-            )
 
 
 def _at_home(rules: "Policy", opened: "Bundle") -> "Policy":

@@ -342,22 +342,6 @@ def test_a_bundle_that_is_refused_gives_no_verdict(desk: VerifierDesk) -> None:
     assert (ran.code, ran.document["code"]) == (Exit.UNAVAILABLE, "INPUT_UNREADABLE")
 
 
-def test_a_bundle_older_than_what_is_held_is_said_to_be_so(desk: VerifierDesk) -> None:
-    held = desk.world.city.issue()
-    shown = desk.file("a.txt", held.text)
-    desk.ready()
-    old = str(desk.folder / "all.zip")
-    assert "newer data" not in desk.check("--bundle", old, shown).err
-    desk.world.city.set_status(held, 1)
-    new = desk.publish("new.zip")
-    assert desk.run("sync", "--from", new).code == Exit.OK
-    ran = desk.check("--bundle", old, "--json", shown)
-    assert (ran.code, ran.document["outcome"]) == (Exit.OK, "accept")
-    assert f"newer data of {CITY} is held here" in ran.err
-    ran = desk.check("--bundle", new, shown)
-    assert (ran.code, "newer data" in ran.err) == (Exit.REFUSE, False)
-
-
 # --- the holder's proof ---------------------------------------------------------------------------
 
 
