@@ -269,6 +269,27 @@ def test_the_authority_asked_for_is_the_one_in_the_chain(desk: Desk) -> None:
     assert desk.state(begun)["verdict"]["outcome"] == "accept"
 
 
+def test_of_several_presentations_none_is_lost_and_the_worst_speaks_for_all(desk: Desk) -> None:
+    city = desk.service.world.city
+    good, revoked = city.issue(), city.issue("title-02")
+    city.set_status(revoked, 1)
+    desk.service.trust.refresh()
+    query = {**asked_title(), "multiple": True}
+    begun = desk.ask(query=None, dcql_query={"credentials": [query]})
+    request = desk.request(begun)
+    proof: dict[str, Any] = {"audience": request.client_id, "nonce": request.nonce}
+    shown = [
+        held.present(*NAMES, at=desk.service.world.now, **proof)
+        for held in (good, revoked, *[good] * 60)
+    ]
+    form = oid4vp.presentation_form(request, {"title": shown})
+    assert desk.post(request, form).status_code == 200
+    found = desk.state(begun)
+    outcomes = [verdict["outcome"] for verdict in found["verdicts"]["title"]]
+    assert outcomes == ["accept", "refuse", *["accept"] * 60]
+    assert found["verdict"] == found["verdicts"]["title"][1]
+
+
 def test_one_faulty_presentation_rejects_them_all_and_no_verdict_accepts(desk: Desk) -> None:
     held, two = title(desk), [{**asked_title(), "id": name} for name in ("first", "second")]
     begun = desk.ask(query=None, dcql_query={"credentials": two})

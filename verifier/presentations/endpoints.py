@@ -62,8 +62,9 @@ class Back(BaseModel):
 
 
 class State(BaseModel):
-    """How a request stands; `verdicts` by query id where there are several.
+    """How a request stands; where there are several, `verdict` is the worst of all `verdicts`.
 
+    `verdicts` are by query id, of each in the order in which they were shown.
     `message` is the sentence of `code`. A rejected answer has the verdicts on what was wrong with
     it, if it came so far: none of them accepts, and none says what was shown.
     """
@@ -73,7 +74,7 @@ class State(BaseModel):
     code: str | None
     message: str | None
     verdict: dict[str, Any] | None
-    verdicts: dict[str, Any] | None = None
+    verdicts: dict[str, list[dict[str, Any]]] | None = None
     expires_at: str
 
 

@@ -16,7 +16,7 @@ Standards: OpenID4VP 1.0 (final) §5, §8; HAIP 1.0 §5 for encrypted answers.
 import hashlib
 import hmac
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
@@ -37,6 +37,7 @@ from verifier.station import Station
 LIFE_SECONDS = 600
 KEEP_SECONDS = 900  # after the end: time for whoever asked to read the verdict
 MAX_FORM_BYTES = 512 * 1024
+_MAX_VERDICTS_BYTES = 16 * MAX_FORM_BYTES  # a verdict says more than the least presentation
 SIGNED = ("x509_san_dns", "x509_hash")
 _CODES = {
     "declined": "PRESENTATION_DECLINED",
@@ -223,8 +224,8 @@ def _digest(secret: str) -> str:
 
 def _judged(
     station: Station, row: Any, asked: Mapping[str, Any], vp_token: Any
-) -> tuple[dict[str, Any], bool]:
-    """The verdicts by query id, and whether the answer itself is sound (§8.6)."""
+) -> tuple[dict[str, list[Any]], bool]:
+    """The verdicts by query id, in the order shown, and whether the answer is sound (§8.6)."""
     query = dcql.parse_query(asked["dcql_query"])
     shown = dcql.check_vp_token(query, vp_token)
     policy = station.policy(row.policy, place=row.place, purpose=row.purpose)
@@ -236,10 +237,9 @@ def _judged(
         for text in shown.get(entry.id, ())
     ]
     faulty = [(name, _unshown(verdict)) for name, verdict in found if not _is_sound(verdict)]
-    verdicts: dict[str, Any] = {}
+    verdicts: dict[str, list[Any]] = {}
     for name, verdict in faulty or found:
-        told = [verdicts[name]] if name in verdicts else []
-        verdicts[name] = _worse([*told, verdict.to_json()])
+        verdicts.setdefault(name, []).append(verdict.to_json())
     return verdicts, not faulty
 
 
@@ -288,16 +288,25 @@ def result(station: Station, actor: Actor, number: str) -> dict[str, Any]:
     row = _own(station, actor, number)
     state = _state(station, row)
     is_told = row.verdicts is not None and row.return_sha256 is None and state != "not_returned"
-    verdicts = parse_json(row.verdicts.encode(), max_depth=32) if is_told else {}
+    verdicts = _read_verdicts(row.verdicts) if is_told else {}
+    every = [verdict for some in verdicts.values() for verdict in some]
     document = {
         "id": row.id,
         "state": state,
         "code": _CODES.get(state),
         "message": sentence(_CODES[state], "en") if state in _CODES else None,
-        "verdict": _worst(verdicts),
+        "verdict": max(every, key=lambda one: _RANK[one["outcome"]], default=None),
         "expires_at": format_time(row.expires_at),
     }
-    return {**document, "verdicts": verdicts} if len(verdicts) > 1 else document
+    return {**document, "verdicts": verdicts} if len(every) > 1 else document
+
+
+def _read_verdicts(text: str) -> dict[str, list[Any]]:
+    """What this service wrote itself: of so large an answer, all that its verdicts say."""
+    found: dict[str, list[Any]] = parse_json(
+        text.encode(), max_bytes=_MAX_VERDICTS_BYTES, max_members=_MAX_VERDICTS_BYTES, max_depth=32
+    )
+    return found
 
 
 def _state(station: Station, row: Any) -> str:
@@ -309,15 +318,6 @@ def _state(station: Station, row: Any) -> str:
         return "not_returned" if is_late else "waiting"
     state: str = row.state
     return state
-
-
-def _worst(verdicts: Mapping[str, Any]) -> Any:
-    return _worse(list(verdicts.values()))
-
-
-def _worse(verdicts: Sequence[Any]) -> Any:
-    """The verdict with the worst outcome, None where there is none."""
-    return max(verdicts, key=lambda one: _RANK[one["outcome"]], default=None)
 
 
 def _own(station: Station, actor: Actor, number: str) -> Any:
