@@ -53,6 +53,9 @@ _DEFAULT_RUNNING = 200
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{8,64}")
 _UNMATCHED = "unmatched"
 JSON = "application/json"
+_IDENTITY = b"identity"
+# Of these a second one is refused: whoever reads the last would see another request than we do.
+_ONCE = (b"authorization", b"content-encoding", b"content-type", b"idempotency-key")
 _PLAIN_PATHS = frozenset({"/healthz", "/readyz", "/metrics"})
 _HEADERS = (
     (b"x-content-type-options", b"nosniff"),
@@ -302,11 +305,7 @@ class Door:
         wait = self._wait_for(visit)
         if wait is not None:
             return visit.refuse(429, ProblemCode.RATE_LIMITED, {"Retry-After": str(wait)})
-        if visit.headers_too_large():
-            return visit.refuse(431, ProblemCode.HEADERS_TOO_LARGE)
-        if visit.declared_bytes() > visit.body_cap:
-            return visit.refuse(413, ProblemCode.BODY_TOO_LARGE, {"Connection": "close"})
-        return None
+        return visit.refusal()
 
     def _wait_for(self, visit: "Visit") -> int | None:
         """Seconds to wait where an address has asked too often; says what is left otherwise."""
@@ -357,7 +356,29 @@ class Visit:
         given = self.headers.get(b"x-request-id", b"").decode("latin-1")
         return given if _REQUEST_ID.fullmatch(given) else None
 
-    def headers_too_large(self) -> bool:
+    def refusal(self) -> Response | None:
+        """The answer to the first thing that is wrong with the head of the request."""
+        if self._headers_too_large():
+            return self.refuse(431, ProblemCode.HEADERS_TOO_LARGE)
+        doubled = self._doubled()
+        if doubled:
+            return self.refuse(400, ProblemCode.REQUEST_INVALID, detail=f"Send {doubled} once.")
+        if self.headers.get(b"content-encoding", _IDENTITY).lower() != _IDENTITY:
+            told = {"Accept-Encoding": _IDENTITY.decode()}  # RFC 9110 §15.5.16
+            return self.refuse(415, ProblemCode.MEDIA_TYPE_UNSUPPORTED, told)
+        if self.declared_bytes() > self.body_cap:
+            return self.refuse(413, ProblemCode.BODY_TOO_LARGE, {"Connection": "close"})
+        return None
+
+    def _doubled(self) -> str:
+        """The name of a header that stands twice where one reader would take either; or ""."""
+        pairs = self.scope["headers"]
+        if len(self.headers) == len(pairs):
+            return ""
+        names = [name for name, _ in pairs]
+        return next((one.decode() for one in _ONCE if names.count(one) > 1), "")
+
+    def _headers_too_large(self) -> bool:
         pairs = self.scope["headers"]
         size = sum(len(name) + len(value) + 4 for name, value in pairs)
         target = len(self.scope.get("raw_path") or b"") + len(self.scope["query_string"])
@@ -368,11 +389,18 @@ class Visit:
         return int(length) if length.isdigit() and len(length) < 16 else 0
 
     def refuse(
-        self, status: int, code: ProblemCode, headers: Mapping[str, str] | None = None
+        self,
+        status: int,
+        code: ProblemCode,
+        headers: Mapping[str, str] | None = None,
+        *,
+        detail: str = "",
     ) -> Response:
         self.scope["state"]["code"] = code
-        title = PROBLEMS[code].meaning
-        return problems.problem(status, code, title, instance=self.request_id, headers=headers)
+        title, instance = PROBLEMS[code].meaning, self.request_id
+        return problems.problem(
+            status, code, title, detail=detail, instance=instance, headers=headers
+        )
 
     async def receive(self) -> Message:
         """The next piece of the body, within its cap and its time."""

@@ -154,6 +154,8 @@ async def ours(request: Request, error: Exception) -> Response:
 async def _shape(request: Request, error: Exception) -> Response:
     if not isinstance(error, RequestValidationError):
         raise error
+    if isinstance(error.body, bytes):  # the framework has not read it: it is not said to be JSON
+        return _kind(request)
     request.state.code = ProblemCode.REQUEST_INVALID
     return problem(
         422,
@@ -162,6 +164,17 @@ async def _shape(request: Request, error: Exception) -> Response:
         detail="Correct what `errors` names.",
         instance=request_id(request),
         errors=faults(error.errors()),
+    )
+
+
+def _kind(request: Request) -> Response:
+    code = request.state.code = ProblemCode.MEDIA_TYPE_UNSUPPORTED
+    return problem(
+        415,
+        code,
+        PROBLEMS[code].meaning,
+        detail="Send application/json.",
+        instance=request_id(request),
     )
 
 

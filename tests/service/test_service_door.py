@@ -111,6 +111,36 @@ def test_a_body_that_is_no_strict_json_is_refused(client: httpx2.Client, body: b
     assert answer.json()["code"] in ("MALFORMED", "TOO_LARGE")
 
 
+@pytest.mark.parametrize("kind", [None, "text/plain", "application/x-www-form-urlencoded", "a"])
+def test_a_body_that_is_not_said_to_be_json_is_refused_as_such(
+    client: httpx2.Client, kind: str | None
+) -> None:
+    headers = {} if kind is None else {"content-type": kind}
+    answer = client.post("/notes", content=b'{"title":"a","size":1}', headers=headers)
+    problem(answer, 415, "MEDIA_TYPE_UNSUPPORTED")
+    problem(client.post("/notes", headers=headers), 422, "REQUEST_INVALID")
+
+
+@pytest.mark.parametrize("path", ["/notes", "/large"])
+def test_a_body_in_a_coding_is_refused_before_it_is_read(client: httpx2.Client, path: str) -> None:
+    for coding in ("gzip", "identity, gzip", "x"):
+        answer = client.post(path, json={}, headers={"content-encoding": coding})
+        problem(answer, 415, "MEDIA_TYPE_UNSUPPORTED")
+        assert answer.headers["accept-encoding"] == "identity"
+    plain = client.post("/large", content=b"a", headers={"content-encoding": "Identity"})
+    assert plain.content == b"a"
+
+
+@pytest.mark.parametrize(
+    "name", ["authorization", "content-encoding", "content-type", "idempotency-key"]
+)
+def test_a_header_that_means_one_thing_is_not_sent_twice(client: httpx2.Client, name: str) -> None:
+    answer = client.get("/me", headers=[(name, "identity"), (name.title(), "other")])
+    assert problem(answer, 400, "REQUEST_INVALID")["detail"] == f"Send {name} once."
+    several = [("accept", "a/b"), ("accept", "c/d"), ("authorization", "Bearer a")]
+    assert client.get("/me", headers=several).status_code == 200
+
+
 def test_every_fault_of_a_shape_is_pointed_at_without_its_value(client: httpx2.Client) -> None:
     answer = client.post("/notes", json={"title": 5, "size": "personal", "role": "admin"})
     document = problem(answer, 422, "REQUEST_INVALID")
