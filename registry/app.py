@@ -11,6 +11,7 @@ from datetime import datetime
 from fastapi import APIRouter, FastAPI
 
 from registry.audit.endpoints import audit_router
+from registry.audit.trail import check
 from registry.house import House
 from registry.issuers.endpoints import issuers_router
 from registry.issuers.enrolment_endpoints import enrolments_router
@@ -31,8 +32,13 @@ Clock = Callable[[], datetime]
 
 
 def create_app(office: Office, *, clock: Clock = system_clock) -> FastAPI:
-    """The application of one registry. Raises UsageError, UnavailableError where it cannot work."""
+    """The application of one registry.
+
+    Raises UsageError; UnavailableError where it cannot work, or over a broken audit trail.
+    """
     office.open()
+    with office.reading() as session:
+        check(session)
     shelf = Shelf(office.settings.public)
     service = new_service("registry", ready=parts(office, clock, shelf), body_caps=BODY_CAPS)
     add_numbers(service.metrics, office, clock, shelf)

@@ -704,6 +704,20 @@ def _clock_doubt(behind_seconds: int) -> str:
     return f"  CLOCK {behind_seconds} seconds behind that: set it" if behind_seconds else ""
 
 
+@app.command()
+def audit(*, as_json: Json = False) -> None:
+    """Example: registry audit
+
+    Check the trail of acts from its first row on, and tell its newest digest: kept elsewhere, it
+    shows rows that were cut off.
+    """
+    from registry.audit.trail import check, newest_digest
+
+    with _office().reading() as session:
+        told = {"rows": check(session), "digest": newest_digest(session)}
+    emit(told, as_json=as_json, text=f"{told['rows']} acts, whole. Newest digest {told['digest']}")
+
+
 @app.command("restored")
 def after_restore(*, as_json: Json = False) -> None:
     """Example: registry restored

@@ -1,6 +1,6 @@
 """All tables under one import, for migrations and for the test that compares the two."""
 
-from registry.audit.models import AuditRow
+from registry.audit.models import AuditLinkRow, AuditRow
 from registry.database import Base
 from registry.issuers.models import EnrolmentRequestRow, EntityKeyRow, EntityRow, StatementRow
 from registry.jurisdictions.models import JurisdictionRow
@@ -29,6 +29,7 @@ TABLES = (
     EnrolmentRequestRow,
     OperatorRow,
     AuditRow,
+    AuditLinkRow,
 )
 idempotency = idempotency_table(Base.metadata)
 metadata = Base.metadata

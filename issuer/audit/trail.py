@@ -8,18 +8,15 @@ from there on. The database refuses changes by trigger; the chain tells when som
 Not promised: that rows cut off at the end are missed. Keep the newest digest elsewhere for that.
 """
 
-import hashlib
 from collections.abc import Mapping
 from typing import Any
 
 from sqlalchemy import Connection, insert, select
 
 from issuer.database import audit
-from talentseal.encoding import canonical_json
-from talentseal.errors import UnavailableError
+from talentseal.service import chain
 
 OPERATOR = "operator"
-BEGINNING = "0" * 64
 FACTS = ("number", "at", "act", "actor", "certificate", "issuance", "reason", "count")
 _PIECE = 1000
 
@@ -32,7 +29,7 @@ def note(db: Connection, act: str, *, at: int, actor: str = OPERATOR, **facts: A
     last = db.execute(
         select(audit.c.number, audit.c.digest).order_by(audit.c.number.desc()).limit(1)
     ).one_or_none()
-    number, previous = (last.number + 1, last.digest) if last else (1, BEGINNING)
+    number, previous = (last.number + 1, last.digest) if last else (1, chain.BEGINNING)
     row = {"number": number, "at": at, "act": act, "actor": actor, **facts}
     digest = digest_of(previous, row)
     db.execute(insert(audit).values(**row, previous=previous, digest=digest))
@@ -40,25 +37,18 @@ def note(db: Connection, act: str, *, at: int, actor: str = OPERATOR, **facts: A
 
 def digest_of(previous: str, row: Mapping[str, Any]) -> str:
     """SHA-256 (hex) of a row behind `previous`; members that are absent count as null."""
-    fact = {name: row.get(name) for name in FACTS}
-    return hashlib.sha256(previous.encode() + canonical_json(fact)).hexdigest()
+    return chain.digest_of(previous, _fact(row))
+
+
+def _fact(row: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: row.get(name) for name in FACTS}
 
 
 def check_chain(db: Connection) -> int:
     """Recompute every row; how many there are. Raises UnavailableError where one does not fit."""
-    previous, count = BEGINNING, 0
     wanted = select(audit).order_by(audit.c.number).execution_options(yield_per=_PIECE)
-    for found in db.execute(wanted):
-        row = found._asdict()
-        count += 1
-        fits = row["number"] == count and row["previous"] == previous
-        if not fits or row["digest"] != digest_of(previous, row):
-            raise UnavailableError(
-                f"the audit trail was changed at its row {count}",
-                hint="Restore the last good backup and find out who had access.",
-            )
-        previous = row["digest"]
-    return count
+    rows = (found._asdict() for found in db.execute(wanted))
+    return chain.check_chain((_fact(row), row["digest"]) for row in rows)
 
 
 def listed(

@@ -3,10 +3,10 @@
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Query, Request, Response
-from pydantic import BaseModel
+from pydantic import BaseModel, Field
 
 from registry.acts import new_router, number_after
-from registry.audit.trail import listed, shown
+from registry.audit.trail import listed
 from registry.house import House
 from registry.operators.endpoints import ANYONE, operator
 from talentseal.service.auth import Actor
@@ -21,6 +21,7 @@ class ActView(BaseModel):
     actor: str
     act: str
     subject: str
+    digest: str | None = Field(description="SHA-256 (hex) over this row and the digest before.")
 
 
 class ActPage(BaseModel):
@@ -51,7 +52,7 @@ def audit_router(house: House) -> APIRouter:
         with house.view().reading() as session:
             rows = listed(session, filters, after=behind, limit=limit + 1)
         return page(
-            rows, limit, key=lambda row: str(row.number), shown=shown, request=request,
+            rows, limit, key=lambda row: str(row["number"]), shown=dict, request=request,
             response=response,
         )  # fmt: skip
 

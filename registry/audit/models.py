@@ -1,6 +1,6 @@
-"""The table of acts."""
+"""The tables of acts, and of the chain over them."""
 
-from sqlalchemy import Index
+from sqlalchemy import ForeignKey, Index, String
 from sqlalchemy.orm import Mapped, mapped_column
 
 from registry.database import Base
@@ -22,3 +22,12 @@ class AuditRow(Base):
     actor: Mapped[str]
     act: Mapped[str]
     subject: Mapped[str]
+
+
+class AuditLinkRow(Base):
+    """The digest of a row behind that of the row before (`talentseal.service.chain`)."""
+
+    __tablename__ = "audit_link"
+
+    number: Mapped[int] = mapped_column(ForeignKey("audit.number"), primary_key=True)
+    digest: Mapped[str] = mapped_column(String(64))
