@@ -25,10 +25,10 @@ from registry.issuers.verifying import enrol_verifier
 from registry.jurisdictions.repository import get_jurisdiction
 from registry.office import Office
 from registry.operators.endpoints import ANYONE, REGISTRARS, operator
-from registry.publishing.endpoints import TAGGED, add_public
+from registry.publishing.endpoints import TAGGED
 from schemas.registry import MAX_BLOCK, Enrolment, VerifierEnrolment
 from talentseal.encoding import MAX_JWS_BYTES, dump_json, parse_time, to_seconds
-from talentseal.service.answers import public
+from talentseal.service.answers import add_public, public
 from talentseal.service.auth import Actor
 from talentseal.service.paging import Cursor, Limit, after, page
 

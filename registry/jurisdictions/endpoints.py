@@ -12,11 +12,11 @@ from registry.jurisdictions.repository import all_jurisdictions
 from registry.jurisdictions.service import NewJurisdiction, create_within, describe
 from registry.office import Office
 from registry.operators.endpoints import ADMINS, operator
-from registry.publishing.endpoints import TAGGED, add_public
+from registry.publishing.endpoints import TAGGED
 from schemas.types import TYPE_IDS, load_type, vct_of
 from talentseal.encoding import dump_json, to_seconds
 from talentseal.errors import RefusedError
-from talentseal.service.answers import public
+from talentseal.service.answers import add_public, public
 from talentseal.service.auth import Actor
 from talentseal.type_metadata import integrity
 

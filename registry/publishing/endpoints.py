@@ -16,7 +16,7 @@ from registry.publishing.export import archive
 from registry.publishing.shelf import Edition, is_fixed
 from talentseal.artefacts import LIST, file_code
 from talentseal.errors import UsageError
-from talentseal.service.answers import public
+from talentseal.service.answers import add_public, public
 
 TIMESTAMP_SECONDS = 30
 ZIP = "application/zip"
@@ -36,12 +36,6 @@ Code = Annotated[str, Path(max_length=20, examples=["CN-4403"], description="`/`
 
 def media_type(name: str) -> str:
     return _TYPES.get(name.rpartition(".")[2], "application/octet-stream")
-
-
-def add_public(router: APIRouter, path: str, endpoint: Any, **said: Any) -> None:
-    """A route for GET, and for HEAD, which needs no description of its own."""
-    router.add_api_route(path, endpoint, methods=["GET"], **said)
-    router.add_api_route(path, endpoint, methods=["HEAD"], include_in_schema=False)
 
 
 def _files(*media_types: str) -> dict[int | str, dict[str, Any]]:

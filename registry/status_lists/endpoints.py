@@ -13,7 +13,7 @@ from fastapi import APIRouter, Path, Query, Request, Response
 
 from registry.acts import REFUSALS, SIGNED_BODY, Signed, answer, new_router
 from registry.house import MEDIA_TYPES, House
-from registry.publishing.endpoints import TAGGED, add_public
+from registry.publishing.endpoints import TAGGED
 from registry.status_lists import repository
 from registry.status_lists.orders import take_order
 from registry.status_lists.requests import answer_request
@@ -23,7 +23,7 @@ from schemas.registry import OrderTaken, StatusBlock
 from talentseal.artefacts import STATUS
 from talentseal.encoding import dump_json
 from talentseal.errors import RefusedError
-from talentseal.service.answers import public
+from talentseal.service.answers import add_public, public
 from talentseal.status_list import TTL_SECONDS
 from talentseal.x509 import host_of
 
