@@ -73,9 +73,9 @@ def offer_lines(plan: Plan, bundle: Bundle, *, copies: int, lang: str, dev: bool
 
 
 def _kind(wanted: Wanted, bundle: Bundle, lang: str, copies: int) -> str:
-    vct = wanted.configuration.vct
-    kind = bundle.find_type(vct) if vct else None
-    name = (pick(kind.names, lang) if kind else "") or vct or wanted.id
+    vct = wanted.configuration.vct or ""
+    kind = bundle.find_type(vct)
+    name = (pick(kind.names, lang) or vct) if kind else f"{vct}, **of no type that is known here**"
     if wanted.format == CODE:
         return f"{name}, as a code"
     return name if copies == 1 else f"{name}, {copies} copies"

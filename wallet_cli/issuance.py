@@ -164,6 +164,8 @@ def _wanted(offer: CredentialOffer, metadata: IssuerMetadata) -> tuple[list[Want
         if configuration is None:
             raise InputError("an offer of something its issuer does not have", code="MALFORMED")
         if configuration.format in _READ:
+            if not configuration.vct:
+                raise InputError("the issuer does not say of what type it is", code="MALFORMED")
             _check_proofs(configuration)
             wanted.append(Wanted(name, configuration))
         else:

@@ -273,7 +273,7 @@ def _judge(pending: Pending, taker: Taker) -> list[tuple[Offer, Holding]]:
     arrived = sorted(pending.arrived, key=lambda entry: entry["format"] != SDJWT)
     return judge_issued(
         [
-            Delivered(read_item(entry), entry["vct"] or None, entry.get("request", ""))
+            Delivered(read_item(entry), entry["vct"], entry.get("request", ""))
             for entry in arrived
         ],
         _sealed_by(pending.issuer),

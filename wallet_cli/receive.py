@@ -59,12 +59,12 @@ class Offered(NamedTuple):
 class Delivered(NamedTuple):
     """One copy as an issuer's answer brought it.
 
-    type     that was asked for, None where the issuer did not name one
+    type     that was asked for
     request  with which it was asked for, alike for the copies of one certificate; "" if not known
     """
 
     copy: Offered
-    type: str | None
+    type: str
     request: str
 
 
@@ -186,7 +186,7 @@ def judge_issued(
     keys = _keys_of(whole, content)
     views = [_accepted(copy, bundle, now=now, lang=lang) for copy in copies]
     for one, view in zip(delivered, views, strict=True):
-        if one.type not in (None, view.type) or issuer not in (None, view.issuer):
+        if one.type != view.type or issuer not in (None, view.issuer):
             _refuse_other(view)
     judged = []
     for members in _certificates(delivered, views):

@@ -28,7 +28,7 @@ BOUND: dict[str, Any] = {
 }
 CONFIGURATIONS: dict[str, dict[str, Any]] = {
     "title_sd_jwt": {"format": "dc+sd-jwt", "vct": TITLE, "scope": "title", **BOUND},
-    "title_code": {"format": "talentseal_cwt", "scope": "title_code", **BOUND},
+    "title_code": {"format": "talentseal_cwt", "vct": TITLE, "scope": "title_code", **BOUND},
 }
 
 

@@ -8,7 +8,7 @@ import pytest
 from conformance.oid4vci_1_0_wallet.links import by_reference, by_value
 from conformance.peers.http_peer import Asked, Reply, as_json
 from conformance.peers.issuer_peer import IssuerPeer
-from conformance.wallet_network import TITLE, find_here
+from conformance.wallet_network import CONFIGURATIONS, TITLE, find_here
 from simulator import DAY, World
 from wallet_people import Person, seal_for, talk
 
@@ -278,6 +278,24 @@ def test_a_proof_that_this_wallet_cannot_make_ends_it(
 ) -> None:
     issuer.configurations["title_sd_jwt"] = {"format": "dc+sd-jwt", "vct": TITLE, **members}
     assert refused(person, issuer) == (1, "NOT_OFFERED")
+
+
+@pytest.mark.parametrize("name", ["title_sd_jwt", "title_code"])
+def test_an_offer_of_no_type_ends_it_before_a_word_is_sent(
+    person: Person, issuer: IssuerPeer, name: str
+) -> None:
+    members = issuer.configurations[name].items()
+    issuer.configurations = {"Doctor (registered)": {n: v for n, v in members if n != "vct"}}
+    assert refused(person, issuer, "Doctor (registered)") == (1, "MALFORMED")
+    assert not issuer.asked_at("/token")
+
+
+def test_a_type_of_the_issuers_own_making_is_shown_as_one(
+    person: Person, issuer: IssuerPeer
+) -> None:
+    issuer.configurations["title_sd_jwt"] = {**CONFIGURATIONS["title_sd_jwt"], "vct": "Doctor"}
+    ran = person.run("receive", by_value(issuer, "title_sd_jwt"), "--yes")
+    assert (ran.code, "Doctor, **of no type that is known here**" in ran.err) == (1, True)
 
 
 def test_a_token_of_another_kind_is_not_used(person: Person, issuer: IssuerPeer) -> None:
