@@ -272,10 +272,7 @@ def _judge(pending: Pending, taker: Taker) -> list[tuple[Offer, Holding]]:
     ours = [key for key in held.keys if key.kid in pending.kids]
     arrived = sorted(pending.arrived, key=lambda entry: entry["format"] != SDJWT)
     return judge_issued(
-        [
-            Delivered(read_item(entry), entry["vct"], entry.get("request", ""))
-            for entry in arrived
-        ],
+        [Delivered(read_item(entry), entry["vct"], entry.get("request", "")) for entry in arrived],
         _sealed_by(pending.issuer),
         Content(keys=ours, holdings=held.holdings),
         taker.bundle,
