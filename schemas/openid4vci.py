@@ -21,6 +21,8 @@ MAX_COPIES = 100  # in one answer; an issuer's own `batch_size` is lower
 Url = Annotated[str, StringConstraints(min_length=1, max_length=2048)]
 Name = Annotated[str, StringConstraints(min_length=1, max_length=512)]
 Secret = Annotated[str, StringConstraints(min_length=1, max_length=8192)]
+# What goes into a header: RFC 6749 A.12.
+Token = Annotated[str, StringConstraints(max_length=8192, pattern=r"^[ -~]+$")]
 Texts = Annotated[list[Name], Field(min_length=1, max_length=MAX_CONFIGURATIONS)]
 
 
@@ -162,10 +164,10 @@ class AuthorizationDetail(_Document):
 
 
 class TokenAnswer(_Document):
-    access_token: Secret
+    access_token: Token
     token_type: Name
     expires_in: int | None = Field(default=None, ge=0)
-    refresh_token: Secret | None = None
+    refresh_token: Token | None = None
     scope: str | None = Field(default=None, max_length=8192)
     authorization_details: list[AuthorizationDetail] | None = Field(default=None, min_length=1)
 

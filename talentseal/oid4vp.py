@@ -70,6 +70,7 @@ class Request(NamedTuple):
     """A request in which everything is right.
 
     host         proven by a certificate where `signed`, else merely where the answer goes
+    elsewhere    host that gets the answer, where the certificate does not name it; else None
     name         organisation in the certificate, None where there is none
     keys, enc_values  for an encrypted answer
     """
@@ -85,6 +86,7 @@ class Request(NamedTuple):
     query: DcqlQuery
     keys: Sequence[Mapping[str, Any]]
     enc_values: Sequence[str] | None
+    elsewhere: str | None = None
 
     @property
     def encrypted(self) -> bool:
@@ -290,8 +292,13 @@ def read_request_object(
     request = _request(asked, dev=dev)
     if prefix == X509_SAN_DNS and request.host != client_id.partition(":")[2]:
         _refuse("the answer would go to another host than the verifier's own")
-    host = request.host if request.host in leaf.hosts else next(iter(leaf.hosts), "")
-    return request._replace(host=host, name=leaf.organisation, signed=True)
+    is_own = request.host in leaf.hosts
+    return request._replace(
+        host=request.host if is_own else next(iter(leaf.hosts), ""),
+        name=leaf.organisation,
+        signed=True,
+        elsewhere=None if is_own else request.host,
+    )
 
 
 def read_unsigned_request(invocation: Invocation, *, dev: bool = False) -> Request:

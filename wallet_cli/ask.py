@@ -140,6 +140,9 @@ def consent_lines(
 ) -> list[str]:
     """The screen before anything leaves; names come from certificates and types alone."""
     lines = [f"Who asks        {verifier_words(request)}"]
+    if request.elsewhere is not None:
+        elsewhere = escape(request.elsewhere)
+        lines.append(f"Who gets it     {elsewhere}, **which their certificate does not name**")
     for entry in leaving:
         kind = bundle.find_type(entry.holding.summary["type"])
         labels = words_of(kind, lang).labels

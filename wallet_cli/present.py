@@ -97,6 +97,13 @@ def answer(link: str, presenter: Presenter, wishes: Wishes) -> Sent:
             code="REQUEST_INVALID",
             hint="Nothing was sent. Answer at a terminal, without --yes.",
         )
+    if wishes.yes and request.elsewhere is not None:
+        raise RefusedError(
+            f"the answer would go to {escape(request.elsewhere)}, so --yes is not enough",
+            code="REQUEST_INVALID",
+            hint="Nothing was sent. Answer at a terminal, without --yes.",
+        )
+    presenter.wallet.fetcher.target(request.response_uri)  # it can be called, or nobody is asked
     held = _held(presenter, wishes.only)
     candidates = [_candidate(holding, request.query) for holding in held]
     choices = dcql.evaluate(request.query, candidates, optional=wishes.optional)
@@ -106,10 +113,10 @@ def answer(link: str, presenter: Presenter, wishes: Wishes) -> Sent:
     made = [
         (choice, by_id[choice.key], _made(request, choice, by_id, presenter)) for choice in choices
     ]
-    _ask(request, made, presenter, wishes)
     form = oid4vp.presentation_form(
         request, {choice.query: (shown.text,) for choice, _, shown in made}
     )
+    _ask(request, made, presenter, wishes)
     _record(request, made, presenter)
     said = _post(request, form, presenter.wallet)
     shown = [(holding.id, presentation) for _, holding, presentation in made]
@@ -281,7 +288,14 @@ def _record(request: Request, made: Sequence[_Made], presenter: Presenter) -> No
         content.mark_used({shown.kid for _, _, shown in made})
         for choice, holding, _ in made:
             names = [".".join("*" if s is None else str(s) for s in path) for path in choice.paths]
-            content.note(Act(at, "presented", holding.id, request.client_id, names))
+            content.note(Act(at, "presented", holding.id, _taker(request), names))
+
+
+def _taker(request: Request) -> str:
+    """The verifier's own name, and whoever else gets what it asked for."""
+    if request.elsewhere is None:
+        return request.client_id
+    return f"{request.client_id} at {request.elsewhere}"
 
 
 def _post(request: Request, form: dict[str, str], wallet: Wallet) -> "Answer":

@@ -298,6 +298,12 @@ def test_a_type_of_the_issuers_own_making_is_shown_as_one(
     assert (ran.code, "Doctor, **of no type that is known here**" in ran.err) == (1, True)
 
 
+def test_a_token_that_fits_no_header_is_not_used(person: Person, issuer: IssuerPeer) -> None:
+    for token in ("é中", "a\r\nX: y", ""):
+        issuer.instead["/token"] = as_json({"access_token": token, "token_type": "bearer"})
+        assert refused(person, issuer) == (1, "MALFORMED")
+
+
 def test_a_token_of_another_kind_is_not_used(person: Person, issuer: IssuerPeer) -> None:
     issuer.instead["/token"] = as_json({"access_token": "a", "token_type": "DPoP"})
     assert refused(person, issuer) == (1, "NOT_OFFERED")

@@ -1,6 +1,8 @@
 """Mirror of `oid4vp-1final-wallet-negative-test-*` (suite at 12f2a4d), and hostile verifiers
 beyond it: an error is shown, and the response endpoint is not called."""
 
+import base64
+import hashlib
 import time
 from collections.abc import Mapping
 from typing import Any
@@ -92,6 +94,43 @@ def test_a_verifier_that_cannot_be_known_is_not_answered(
 ) -> None:
     verifier.ask(title(NAME), client_id=client_id)
     assert stopped(holder, verifier, verifier.link(client_id=client_id))[0] == 1
+
+
+def by_hash(verifier: VerifierPeer, **changes: Any) -> str:
+    """A request by the digest of the certificate, which says nothing of where the answer goes."""
+    digest = base64.urlsafe_b64encode(hashlib.sha256(verifier.chain[0]).digest()).decode()
+    client_id = f"x509_hash:{digest.rstrip('=')}"
+    verifier.ask(title(NAME), client_id=client_id, **changes)
+    return verifier.link(client_id=client_id)
+
+
+def test_an_answer_that_goes_elsewhere_is_shown_to_go_there(
+    holder: Person, verifier: VerifierPeer
+) -> None:
+    link = by_hash(verifier, response_uri="https://evil.example/response")
+    assert stopped(holder, verifier, link) == (1, "REQUEST_INVALID")
+    code, seen = talk("n\n", "present", link, TALENTSEAL_HOME=str(holder.home))
+    assert code == 1
+    assert "evil.example" in seen
+    assert "does not name" in seen
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"response_mode": "direct_post.jwt"},  # and no key to encrypt for
+        {"response_uri": "https://harbour.city.example:22/response"},
+    ],
+)
+def test_nobody_is_asked_what_could_not_be_sent(
+    holder: Person, verifier: VerifierPeer, changes: dict[str, Any]
+) -> None:
+    link = verifier.ask(title(NAME), **changes)
+    code, seen = talk("y\n", "present", link, TALENTSEAL_HOME=str(holder.home))
+    assert code == 1
+    assert "Leave this device?" not in seen
+    assert not verifier.was_answered
+    assert all(act["act"] != "presented" for act in holder.ask("history")["history"])
 
 
 def test_an_unsigned_request_for_a_certified_name_is_not_answered(
