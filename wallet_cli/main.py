@@ -185,6 +185,9 @@ def receive(
     wait: Annotated[
         int, typer.Option("--wait", min=0, max=3600, help="Seconds to wait for a promise.")
     ] = 0,
+    give_up: Annotated[
+        str | None, typer.Option("--give-up", help="Wait no longer for this promise.")
+    ] = None,
     yes: Yes = False,
     as_json: Json = False,
 ) -> None:
@@ -196,6 +199,9 @@ def receive(
     from talentseal.links import OFFER_SCHEMES
     from wallet_cli.calling import link_in
 
+    if give_up is not None:
+        _give_up(give_up, as_json=as_json)
+        return
     if offer is None and not resume:
         raise UsageError("name an offer or a file, or ask again with --resume")
     link = link_in(offer, OFFER_SCHEMES) if offer is not None and not resume else None
@@ -206,6 +212,15 @@ def receive(
 
     options = Options(yes=yes, tx_code=tx_code, copies=copies, wait=wait)
     _receive_online(link, offer, options, as_json=as_json)
+
+
+def _give_up(wanted: str, *, as_json: bool) -> None:
+    from talentseal.terminal import escape
+    from wallet_cli.obtain import give_up
+
+    given = give_up(wanted, _open())
+    text = f"Nothing is waited for any more from {escape(given.issuer)}."
+    emit({"given_up": given.id, "issuer": given.issuer}, as_json=as_json, text=text)
 
 
 def _receive_online(

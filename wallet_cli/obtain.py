@@ -13,8 +13,8 @@ from typing import Any, NamedTuple
 from schemas.openid4vci import CredentialAnswer, TokenAnswer
 from talentseal.bundle import Bundle
 from talentseal.commandline import note
-from talentseal.encoding import format_time, from_seconds
-from talentseal.errors import InputError, ProtocolError, RefusedError, TalentsealError, UsageError
+from talentseal.encoding import format_time, from_seconds, parse_time, to_seconds
+from talentseal.errors import InputError, ProtocolError, RefusedError, UsageError
 from talentseal.policy import MAX_AGE_SECONDS
 from talentseal.terminal import escape
 from wallet_cli.ask import ask_offer, refuse_unattended
@@ -36,6 +36,7 @@ from wallet_cli.vault import SDJWT, Content, Holding, Key, Pending, Vault, signe
 from wallet_cli.view import list_document, list_text
 
 ACCEPTED, FAILURE = "credential_accepted", "credential_failure"
+BROKEN_OFF_SECONDS = 3600  # no issuer takes as long for its first answer
 _CODES = "/codes"  # a second identifier under which an issuer offers codes alone
 # Words after which asking again is of no use.
 _FINAL = frozenset(
@@ -91,15 +92,36 @@ def take_offer(link: str, taker: Taker, options: Options) -> Taken:
         plan, taker.bundle, copies=copies, tx_code=options.tx_code, yes=options.yes,
         lang=taker.lang, dev=wallet.dev,
     )  # fmt: skip
+    _check_room(taker, sum(_counts([one.format for one in plan.wanted], copies)))
     token = get_token(plan, tx_code, wallet)
     datasets = datasets_of(plan, token)
-    keys = _make_keys(taker, [copies if d.wanted.format == SDJWT else 1 for d in datasets])
+    pending, keys = _begin(taker, plan, [one.wanted.format for one in datasets], copies, token)
     try:
-        pending = _ask_for_all(plan, list(zip(datasets, keys, strict=True)), token, wallet)
-    except TalentsealError:
-        _drop_keys(taker.vault, [key.kid for group in keys for key in group])
+        pending = _ask_for_all(plan, list(zip(datasets, keys, strict=True)), pending, wallet)
+    except BaseException:  # whoever breaks off leaves no keys behind
+        _forget(taker.vault, pending)
         raise
     return _settle(pending, taker, options.wait)
+
+
+def _counts(formats: Sequence[str], copies: int) -> list[int]:
+    """How many keys each thing on offer needs: only wallet credentials come in several copies."""
+    return [copies if form == SDJWT else 1 for form in formats]
+
+
+def _check_room(taker: Taker, count: int) -> None:
+    """An offer is good once: it is not used up while there is no room for its keys."""
+    with taker.vault.change() as content:
+        _sweep(content, now=taker.wallet.clock())
+        content.check_room(count)
+
+
+def _sweep(content: Content, *, now: int) -> None:
+    """Give up deliveries that were broken off long ago before the issuer said anything."""
+    for pending in content.pending:
+        is_empty = not pending.waiting and not pending.arrived
+        if is_empty and to_seconds(parse_time(pending.asked)) < now - BROKEN_OFF_SECONDS:
+            _end(content, pending)
 
 
 def _check_trust(bundle: Bundle, *, now: int) -> None:
@@ -114,37 +136,39 @@ def _check_trust(bundle: Bundle, *, now: int) -> None:
     )
 
 
-def _make_keys(taker: Taker, counts: Sequence[int]) -> list[list[Key]]:
-    """Fresh keys, on the disk before anybody hears of them."""
+def _begin(
+    taker: Taker, plan: Plan, formats: Sequence[str], copies: int, token: TokenAnswer
+) -> tuple[Pending, list[list[Key]]]:
+    """Fresh keys and what they are for, on the disk before anybody hears of them."""
     made: list[list[Key]] = []
     with taker.vault.change() as content:
-        for count in counts:
+        fewer = max(1, min(copies, content.room // max(1, len(formats))))
+        for count in _counts(formats, fewer):
             kids = [content.new_key(taker.wallet.clock()).kid for _ in range(count)]
             made.append([key for key in content.keys if key.kid in kids])
-    return made
+        pending = _pending(plan, [key.kid for keys in made for key in keys], token, taker.wallet)
+        content.pending = [*content.pending, pending]
+    return pending, made
 
 
-def _drop_keys(vault: Vault, kids: Sequence[str]) -> None:
-    with vault.change() as content:
-        content.drop_keys(kids)
-
-
-def _ask_for_all(
-    plan: Plan, asked: Sequence[tuple[Dataset, Sequence[Key]]], token: TokenAnswer, wallet: Wallet
-) -> Pending:
+def _pending(plan: Plan, kids: Sequence[str], token: TokenAnswer, wallet: Wallet) -> Pending:
     metadata, now = plan.metadata, wallet.clock()
-    kids = [key.kid for _, keys in asked for key in keys]
-    ends = None if token.expires_in is None else now + token.expires_in
-    pending = Pending(
+    return Pending(
         id=kids[0][:8], issuer=plan.issuer, asked=format_time(now), again_at=0,
-        token=token.access_token, token_until=ends, refresh_token=token.refresh_token,
-        token_endpoint=plan.token_endpoint,
+        token=token.access_token,
+        token_until=None if token.expires_in is None else now + token.expires_in,
+        refresh_token=token.refresh_token, token_endpoint=plan.token_endpoint,
         deferred_endpoint=metadata.deferred_credential_endpoint or "",
         notification_endpoint=metadata.notification_endpoint,
         notifications=(), waiting=(), arrived=(), kids=kids,
     )  # fmt: skip
+
+
+def _ask_for_all(
+    plan: Plan, asked: Sequence[tuple[Dataset, Sequence[Key]]], pending: Pending, wallet: Wallet
+) -> Pending:
     for number, (dataset, keys) in enumerate(asked, 1):
-        answer = ask_for(plan, dataset, token.access_token, [signer_of(k) for k in keys], wallet)
+        answer = ask_for(plan, dataset, pending.token, [signer_of(k) for k in keys], wallet)
         configuration = dataset.wanted.configuration
         kind = {"format": configuration.format, "vct": configuration.vct or ""}
         pending = _with(pending, answer, {**kind, "request": str(number)}, wallet.clock())
@@ -173,10 +197,27 @@ def _with(pending: Pending, answer: CredentialAnswer, kind: Mapping[str, str], n
 
 def resume(wanted: str | None, taker: Taker, options: Options) -> list[Taken]:
     """Ask again for what issuers promised. Raises UsageError where nothing of the kind is known."""
-    found = [entry for entry in taker.vault.read().pending if entry.id.startswith(wanted or "")]
+    found = [
+        entry
+        for entry in taker.vault.read().pending
+        if entry.id.startswith(wanted or "") and (entry.waiting or entry.arrived)
+    ]
     if not found:
-        raise UsageError("nothing is waited for", code="NOT_FOUND", hint="See `wallet receive`.")
+        raise _nothing_waits()
     return [_settle(pending, taker, options.wait) for pending in found]
+
+
+def give_up(wanted: str, vault: Vault) -> Pending:
+    """Wait no longer for what an issuer promised: its keys are free again. Raises UsageError."""
+    found = [entry for entry in vault.read().pending if wanted and entry.id.startswith(wanted)]
+    if len(found) != 1:
+        raise _nothing_waits()
+    _forget(vault, found[0])
+    return found[0]
+
+
+def _nothing_waits() -> UsageError:
+    return UsageError("nothing is waited for", code="NOT_FOUND", hint="See `wallet receive`.")
 
 
 def _settle(pending: Pending, taker: Taker, wait: int) -> Taken:

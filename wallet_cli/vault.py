@@ -154,14 +154,26 @@ class Content:
             )
         return found[0]
 
+    @property
+    def room(self) -> int:
+        """How many more keys may wait for certificates."""
+        return MAX_UNUSED_KEYS - len(self.keys)
+
+    def check_room(self, count: int) -> None:
+        """Raises RefusedError where so many more keys would be too many."""
+        if count > self.room:
+            promised = ", ".join(entry.id for entry in self.pending)
+            raise RefusedError(
+                f"{len(self.keys)} keys wait for certificates; {MAX_UNUSED_KEYS} may",
+                code="STATE_CONFLICT",
+                hint=f"Give up what was promised ({promised}): wallet receive --give-up ID"
+                if promised
+                else "Ask for fewer copies, or use the keys of an earlier `wallet key`.",
+            )
+
     def new_key(self, now: int) -> PublicKey:
         """Make a key for the next copy. Raises RefusedError past `MAX_UNUSED_KEYS`."""
-        if len(self.keys) >= MAX_UNUSED_KEYS:
-            raise RefusedError(
-                f"{MAX_UNUSED_KEYS} keys wait for certificates already",
-                code="STATE_CONFLICT",
-                hint="Use the keys of an earlier `wallet key`.",
-            )
+        self.check_room(1)
         signer = new_signer()
         secret = b64url_encode(pkcs8_of(signer))
         self.keys.append(Key(signer.public.kid, secret, format_time(now)))

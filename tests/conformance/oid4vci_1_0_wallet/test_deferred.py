@@ -1,10 +1,13 @@
 """Mirror of the `deferred` variants of `oid4vci-1_0-wallet-test-*` (suite at 12f2a4d)."""
 
+import re
+import signal
+
 import pytest
 from conformance.oid4vci_1_0_wallet.links import by_value
 from conformance.peers.http_peer import Asked, Reply, as_json
 from conformance.peers.issuer_peer import IssuerPeer
-from wallet_people import Person
+from wallet_people import Person, Ran
 
 
 def promised(person: Person, issuer: IssuerPeer, **settings: int) -> str:
@@ -63,6 +66,35 @@ def test_a_final_no_leaves_nothing_behind(person: Person, issuer: IssuerPeer, er
     ran = person.run("receive", "--resume", "--wait", "5")
     assert ran.code == 1
     assert error in ran.err
+    assert kept(person, "a") == (0, 0)
+
+
+def test_promises_that_are_never_kept_can_be_given_up(person: Person, issuer: IssuerPeer) -> None:
+    issuer.later, issuer.interval, issuer.batch_size = 9, 3600, 20
+
+    def receive() -> Ran:
+        return person.run("receive", by_value(issuer, "title_sd_jwt"), "--copies", "20", "--yes")
+
+    assert [receive().code for _ in range(3)] == [0, 0, 0]
+    asked = len(issuer.asked_at("/token"))
+    ran = receive()
+    assert ran.code == 1
+    assert "wallet receive --give-up" in ran.err
+    assert len(issuer.asked_at("/token")) == asked  # the offer is still good
+    name = re.findall(r"[\w-]{8}", ran.err.partition("promised (")[2])[0]
+    assert person.ask("receive", "--give-up", name)["given_up"] == name
+    assert kept(person, "a") == (0, 40)
+    assert person.refused("receive", "--give-up", name) == (2, "NOT_FOUND")
+    assert receive().code == 0
+
+
+def test_whoever_breaks_off_leaves_no_keys_behind(person: Person, issuer: IssuerPeer) -> None:
+    def interrupted(_: Asked) -> Reply:
+        signal.raise_signal(signal.SIGINT)
+        return Reply(503)
+
+    issuer.instead["/credential"] = interrupted
+    assert person.run("receive", by_value(issuer, "title_sd_jwt"), "--yes").code == 4
     assert kept(person, "a") == (0, 0)
 
 
