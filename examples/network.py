@@ -166,12 +166,32 @@ def up() -> None:
         from demo import prepare, set_up  # the demo knows who is who
 
         set_up(prepare())
+    else:
+        _catch_up()
     for service in SERVICES:
         start(service)
     told("The network is up; `make down` stops it.")
     for service in SERVICES:
         told(f"  {service:<9} {url_of(service)}/openapi.json")
     told("Act as a party:  . examples/session.sh; as bureau issuer list")
+
+
+def _catch_up() -> None:
+    """What an older version of the programs, or a pause of months, has left to be done."""
+    asleep = [service for service in SERVICES if pid_of(service) is None]
+    for service in asleep:
+        _run(service, "migrate")
+    if "registry" in asleep:
+        _run("registry", "publish", "--after-pause")
+
+
+def _run(service: str, *command: str) -> None:
+    party, _ = SERVICES[service]
+    with (DEMO / f"{service}.log").open("ab") as log:
+        subprocess.run(
+            [PROGRAMS / service, *command],
+            env=settings(party), cwd=DEMO, stdout=log, stderr=log, check=False,
+        )  # fmt: skip
 
 
 def down() -> None:
