@@ -39,11 +39,16 @@ _Row = Mapping[str, Any]
 
 
 class Made(NamedTuple):
-    """A certificate: for the books, its bytes, and the members of its line but number and row."""
+    """A certificate. Its text is long, so pieces of it are put together once, where they go.
+
+    row     for the books
+    sealed  its bytes, in pieces
+    told    the members of its line but number and row, in pieces
+    """
 
     row: SealedRow
-    sealed: bytes
-    told: bytes
+    sealed: Sequence[bytes]
+    told: Sequence[bytes]
 
 
 class Frame(NamedTuple):
@@ -113,15 +118,14 @@ class Sealer:
     ) -> SealedSlice:
         """Seal rows that have no faults; `first` is the number of the first. Raises our errors."""
         made: list[Made] = []
+        lines: list[bytes] = []
         for at in range(0, len(rows), STEP_ROWS):
             step = [reopen_row(row) for row in rows[at : at + STEP_ROWS]]
-            made += self._seal_step(step, given[at : at + STEP_ROWS], now)
+            sealed = self._seal_step(step, given[at : at + STEP_ROWS], now)
+            lines.append(_lines(sealed, first + at))
+            made += sealed
         self._look(made, now)
-        lines = [
-            b'{"row":%d,"id":"%b",%b}\n' % (at, row.number.encode(), told)
-            for at, (row, _, told) in enumerate(made, first)
-        ]
-        return SealedSlice(b"".join(lines), [row for row, _, _ in made])
+        return SealedSlice(b"".join(lines), [one.row for one in made])
 
     def _seal_step(self, rows: Sequence[_Row], given: Sequence[Given], now: datetime) -> list[Made]:
         chosen = [at for at, row in enumerate(rows) if "holder" in row]
@@ -185,13 +189,13 @@ class Sealer:
         credential = {"format": "talentseal_cwt", "credential": b64url_encode(code)}
         told = dump_json({"credentials": [credential], "code": code_text(code, order)})
         row_made = SealedRow(given.number, "paper", given.place, digest, kid, plan.exp)
-        return Made(row_made, code, told[1:-1])
+        return Made(row_made, (code,), (told[1:-1],))
 
     def _look(self, made: Sequence[Made], now: datetime) -> None:
         """Some certificates through the whole procedure: after each other, which is cheaper."""
         first, self._sealed = -self._sealed % LOOK_EVERY, self._sealed + len(made)
-        for row, sealed, _ in made[first::LOOK_EVERY]:
-            is_code = row.form == "paper"
+        for row, pieces, _ in made[first::LOOK_EVERY]:
+            sealed, is_code = b"".join(pieces), row.form == "paper"
             check_sealed(
                 Sealed(None, sealed) if is_code else Sealed(sealed.decode(), None),
                 self.bundle,
@@ -280,13 +284,23 @@ def _as_text(
     rest = b".%b%b" % (signature, tail)
     hashed.update(rest)
     digest = hashed.hexdigest()
-    text = start + body + rest
     row = SealedRow(given.number, "wallet", given.place, digest, frame.kid, frame.exp)
-    return Made(row, text, _CREDENTIAL % text)
+    return Made(row, (start, body, rest), (_BEFORE, start, body, rest, _AFTER))
 
 
-# Letters, digits, `-_.~`: in such a text there is nothing that JSON would escape.
-_CREDENTIAL = b'"credentials":[{"format":"dc+sd-jwt","credential":"%b"}]'
+# Around letters, digits and `-_.~`: in such a text there is nothing that JSON would escape.
+_BEFORE = b'"credentials":[{"format":"dc+sd-jwt","credential":"'
+_AFTER = b'"}]'
+
+
+def _lines(made: Sequence[Made], first: int) -> bytes:
+    """A line of JSON for each."""
+    pieces: list[bytes] = []
+    for at, one in enumerate(made, first):
+        pieces.append(b'{"row":%d,"id":"%b",' % (at, one.row.number.encode()))
+        pieces.extend(one.told)
+        pieces.append(b"}\n")
+    return b"".join(pieces)
 
 
 def _required(jwk: Mapping[str, str]) -> Mapping[str, str]:
