@@ -42,6 +42,22 @@ def write_atomic(path: Path, data: bytes, *, mode: int = PRIVATE_FILE) -> None:
     _write(path, data, mode, os.replace)
 
 
+def write_unsynced(path: Path, data: bytes, *, mode: int = PRIVATE_FILE) -> None:
+    """`write_atomic` that does not wait for the disk: a power cut may take it until `sync`."""
+    _write(path, data, mode, os.replace, durable=False)
+
+
+def sync(path: Path) -> None:
+    """Return once a file, under this name, is on the disk. Raises UnavailableError."""
+    with _explained(path, "written"):
+        descriptor = os.open(path, _READ)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+        sync_folder(path.parent)
+
+
 def write_private(path: Path, data: bytes) -> None:
     """`write_atomic` into a folder that only its owner may enter. Raises UnavailableError."""
     check_private_folder(path.parent)
@@ -101,7 +117,14 @@ def _read(path: Path, max_bytes: int, *, private: bool) -> bytes:
     return data
 
 
-def _write(path: Path, data: bytes, mode: int, place: Callable[[Path, Path], None]) -> None:
+def _write(
+    path: Path,
+    data: bytes,
+    mode: int,
+    place: Callable[[Path, Path], None],
+    *,
+    durable: bool = True,
+) -> None:
     import tempfile  # readers need no random names
 
     with _explained(path, "written"):
@@ -112,11 +135,13 @@ def _write(path: Path, data: bytes, mode: int, place: Callable[[Path, Path], Non
                 os.fchmod(descriptor, mode)
                 file.write(data)
                 file.flush()
-                os.fsync(descriptor)
+                if durable:
+                    os.fsync(descriptor)
             place(temporary, path)
         finally:
             temporary.unlink(missing_ok=True)  # gone already when it was renamed
-        sync_folder(path.parent)
+        if durable:
+            sync_folder(path.parent)
 
 
 def sync_folder(folder: Path) -> None:

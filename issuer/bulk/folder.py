@@ -9,7 +9,7 @@ from hashlib import sha256
 from pathlib import Path
 
 from talentseal.errors import UnavailableError
-from talentseal.files import read_bounded, write_atomic
+from talentseal.files import read_bounded, sync, write_unsynced
 
 MAX_CHUNK_BYTES = 1024 * 1024 * 1024
 
@@ -22,10 +22,17 @@ class Folder:
     job: str
 
     def keep(self, number: int, content: bytes) -> str:
-        """Write a chunk beside its place; its SHA-256, hex. Raises UnavailableError."""
+        """Write a chunk beside its place; its SHA-256, hex. Raises UnavailableError.
+
+        It is on the disk after `settle`, for which whoever has more to seal need not wait.
+        """
         digest = sha256(content).hexdigest()
-        write_atomic(self._part(number, digest), content)
+        write_unsynced(self._part(number, digest), content)
         return digest
+
+    def settle(self, number: int, digest: str) -> None:
+        """Return once a chunk that was kept is on the disk. Raises UnavailableError."""
+        sync(self._part(number, digest))
 
     def put(self, number: int, digest: str) -> None:
         """Move a chunk that is on record to its place."""

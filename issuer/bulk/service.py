@@ -1,10 +1,10 @@
 """A bulk job: every row checked before any is sealed, then chunk after chunk, each once.
 
 A chunk takes its status indices for good, is sealed and written beside its place by whoever is
-free, put on record in one transaction - certificates, their forms, the line of the audit trail, the
-job's progress - and only then moved to its place. Whatever is killed when: a chunk on record is not
-sealed again and its file is found or moved; a chunk that is not on record was never handed out, and
-is sealed anew under new indices.
+free, brought to the disk, put on record in one transaction - certificates, their forms, the line of
+the audit trail, the job's progress - and only then moved to its place. Whatever is killed when: a
+chunk on record is not sealed again and its file is found or moved; a chunk that is not on record
+was never handed out, and is sealed anew under new indices.
 """
 
 import os
@@ -178,8 +178,9 @@ def _numbers(task: Run, db: Connection, count: int, drawn: set[str]) -> list[str
 
 
 def _record(task: Run, number: int, chunk: SealedChunk, now: datetime) -> None:
-    """What lies beside its place: on record, in its place."""
+    """What lies beside its place: on the disk, on record, in its place."""
     job, at = task.job, to_seconds(now)
+    task.folder.settle(number, chunk.sha256)
     with transaction(task.office.engine) as db:
         repository.advance(db, job, number, chunk.sha256, at=at)
         repository.add_all(db, job.terms.type_id, chunk.rows, at=at)
