@@ -26,7 +26,7 @@ from talentseal.encoding import (
     from_seconds,
     malformed,
 )
-from talentseal.errors import InputError, RefusedError, UnavailableError
+from talentseal.errors import InputError, RefusedError, TalentsealError, UnavailableError
 from talentseal.files import read_bounded
 from talentseal.links import check_url
 from talentseal.oid4vp import Invocation, Request
@@ -48,6 +48,7 @@ if TYPE_CHECKING:
 
 _MAX_ANCHOR_BYTES = 256 * 1024
 _NONCE_BYTES = 24
+SENDING, PRESENTED = "being sent", "presented"  # acts of the history; the first turns into another
 
 
 class Presenter(NamedTuple):
@@ -117,8 +118,7 @@ def answer(link: str, presenter: Presenter, wishes: Wishes) -> Sent:
         request, {choice.query: (shown.text,) for choice, _, shown in made}
     )
     _ask(request, made, presenter, wishes)
-    _record(request, made, presenter)
-    said = _post(request, form, presenter.wallet)
+    said = _send(request, form, made, presenter)
     shown = [(holding.id, presentation) for _, holding, presentation in made]
     return Sent(request.client_id, shown, _after(said, request, presenter.wallet))
 
@@ -281,14 +281,50 @@ def _decline(request: Request, wallet: Wallet) -> None:
         note(f"The verifier did not take the no: {error.message}")
 
 
-def _record(request: Request, made: Sequence[_Made], presenter: Presenter) -> None:
-    """Remember before anything leaves, so that nothing leaves unremembered."""
+def _send(
+    request: Request, form: dict[str, str], made: Sequence[_Made], presenter: Presenter
+) -> "Answer":
+    """Post the answer; remembered before it leaves, and what became of it afterwards."""
+    begun = _record(request, made, presenter)
+    try:
+        said = _post(request, form, presenter.wallet)
+    except (InputError, RefusedError, UnavailableError) as error:
+        _conclude(begun, _outcome(error), presenter)
+        raise
+    _conclude(begun, PRESENTED, presenter)
+    return said
+
+
+def _outcome(error: TalentsealError) -> str:
+    """The act that a failure leaves: what is no reading of an answer never reached anybody."""
+    if isinstance(error, UnavailableError):
+        return "perhaps presented"
+    if isinstance(error, RefusedError):
+        return "presented and refused" if error.code == "PRESENTATION_REJECTED" else "not sent"
+    return PRESENTED  # and their answer could not be read
+
+
+def _record(request: Request, made: Sequence[_Made], presenter: Presenter) -> list[Act]:
+    """Remember before anything leaves, so that nothing leaves unremembered by whoever is killed."""
+    at, to = format_time(presenter.wallet.clock()), _taker(request)
+    begun = []
     with presenter.vault.change() as content:
-        at = format_time(presenter.wallet.clock())
         content.mark_used({shown.kid for _, _, shown in made})
         for choice, holding, _ in made:
             names = [".".join("*" if s is None else str(s) for s in path) for path in choice.paths]
-            content.note(Act(at, "presented", holding.id, _taker(request), names))
+            begun.append(Act(at, SENDING, holding.id, to, names))
+            content.note(begun[-1])
+    return begun
+
+
+def _conclude(begun: Sequence[Act], outcome: str, presenter: Presenter) -> None:
+    """Say how it ended; where that cannot be written, it stays on record as being sent."""
+    try:
+        with presenter.vault.change() as content:
+            for act in begun:
+                content.conclude(act, outcome)
+    except UnavailableError as error:
+        note(f"The history could not be brought up to date: {error.message}")
 
 
 def _taker(request: Request) -> str:
@@ -313,7 +349,7 @@ def _post(request: Request, form: dict[str, str], wallet: Wallet) -> "Answer":
         ) from error
     if answer.status >= 400:
         raise RefusedError(
-            f"{escape(request.host)} refused the answer ({answer.status})",
+            f"{escape(request.elsewhere or request.host)} refused the answer ({answer.status})",
             code="PRESENTATION_REJECTED",
             hint="Ask the verifier for a new request.",
         )

@@ -199,6 +199,13 @@ class Content:
     def note(self, act: Act) -> None:
         self.history = [*self.history, act][-_MAX_HISTORY:]
 
+    def conclude(self, begun: Act, outcome: str) -> None:
+        """Put how an act ended in the place of its beginning; one that is forgotten stays so."""
+        for at in range(len(self.history) - 1, -1, -1):
+            if self.history[at] == begun:
+                self.history[at] = replace(begun, act=outcome)
+                return
+
 
 def signer_of(held: Copy | Key) -> SoftwareSigner:
     """A key of the vault, which was authenticated: what is no key is a fault of ours."""

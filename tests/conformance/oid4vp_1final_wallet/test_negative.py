@@ -3,6 +3,8 @@ beyond it: an error is shown, and the response endpoint is not called."""
 
 import base64
 import hashlib
+import subprocess
+import sys
 import time
 from collections.abc import Mapping
 from typing import Any
@@ -11,20 +13,33 @@ from urllib.parse import urlencode
 import pytest
 from conformance.oid4vp_1final_wallet.test_happy_flow import NAME, title
 from conformance.peers import small_jose
-from conformance.peers.http_peer import Reply
+from conformance.peers.http_peer import Asked, Reply
 from conformance.peers.verifier_peer import REQUEST_TYPE, VerifierPeer
 from simulator import key
 from wallet_people import Person, talk
 
 from talentseal import x509
+from talentseal.encoding import MAX_METADATA_BYTES
+from talentseal.errors import RefusedError
+from talentseal.fetch import Fetcher
+from talentseal.passphrase import read_passphrase
+from wallet_cli.calling import Wallet
+from wallet_cli.present import Presenter, Wishes, answer
+from wallet_cli.trust import open_trust
+from wallet_cli.vault import open_vault
 
 
 def stopped(person: Person, verifier: VerifierPeer, link: str) -> tuple[int, str]:
     """Exit and code of a request that is refused with nothing sent."""
     found = person.refused("present", link, "--yes")
     assert not verifier.was_answered
-    assert all(act["act"] != "presented" for act in person.ask("history")["history"])
+    assert acts_of(person) <= {"received"}
     return found
+
+
+def acts_of(person: Person) -> set[str]:
+    """What the history says was done."""
+    return {act["act"] for act in person.ask("history")["history"]}
 
 
 CLAIMS: list[tuple[Mapping[str, Any], str]] = [
@@ -130,7 +145,7 @@ def test_nobody_is_asked_what_could_not_be_sent(
     assert code == 1
     assert "Leave this device?" not in seen
     assert not verifier.was_answered
-    assert all(act["act"] != "presented" for act in holder.ask("history")["history"])
+    assert acts_of(holder) == {"received"}
 
 
 def test_an_unsigned_request_for_a_certified_name_is_not_answered(
@@ -248,7 +263,7 @@ def test_a_verifier_that_refuses_is_reported(holder: Person, verifier: VerifierP
     verifier.instead["/response"] = Reply(400, b'{"error": "invalid_request"}')
     found = holder.refused("present", verifier.ask(title(NAME)), "--yes")
     assert found == (1, "PRESENTATION_REJECTED")
-    assert holder.ask("history")["history"][-1]["act"] == "presented"
+    assert acts_of(holder) == {"received", "presented and refused"}
 
 
 def test_what_may_have_arrived_is_said_to_be_uncertain(
@@ -258,6 +273,47 @@ def test_what_may_have_arrived_is_said_to_be_uncertain(
     ran = holder.run("present", verifier.ask(title(NAME)), "--yes")
     assert ran.code == 4
     assert "not known whether" in ran.err
+    assert acts_of(holder) == {"received", "perhaps presented"}
+
+
+def test_an_answer_that_cannot_be_read_was_given_all_the_same(
+    holder: Person, verifier: VerifierPeer
+) -> None:
+    verifier.instead["/response"] = Reply(200, b" " * (MAX_METADATA_BYTES + 1), "application/json")
+    assert holder.refused("present", verifier.ask(title(NAME)), "--yes") == (1, "TOO_LARGE")
+    assert acts_of(holder) == {"received", "presented"}
+
+
+def test_what_went_to_no_address_of_the_network_was_not_sent(
+    holder: Person, verifier: VerifierPeer
+) -> None:
+    verifier.ask(title(NAME))
+    query = urlencode({"client_id": verifier.client_id, "request": verifier.object()})
+    fetcher = Fetcher(resolver=lambda _: ["192.168.0.1"])
+    wallet = Wallet(fetcher, lambda: int(time.time()), dev=False)
+    vault = open_vault(holder.vault, read_passphrase(holder.passphrase, None))
+    presenter = Presenter(vault, open_trust(), wallet, "en", None)
+    with pytest.raises(RefusedError, match="not on the public internet"):
+        answer(f"openid4vp://?{query}", presenter, Wishes(yes=True, only=(), optional=False))
+    assert acts_of(holder) == {"received", "not sent"}
+
+
+def test_whoever_is_killed_while_sending_has_it_on_record(
+    holder: Person, verifier: VerifierPeer
+) -> None:
+    link = verifier.ask(title(NAME))
+    program = [sys.executable, "-m", "wallet_cli", "present", link, "--yes"]
+
+    def kill(_: Asked) -> Reply:
+        process.kill()
+        return Reply(204)
+
+    verifier.instead["/response"] = kill
+    with subprocess.Popen(program, stderr=subprocess.DEVNULL) as process:
+        assert process.wait(20) < 0
+    (act,) = [act for act in holder.ask("history")["history"] if act["act"] != "received"]
+    assert (act["act"], act["to"]) == ("being sent", verifier.client_id)
+    assert act["what"] == ["display_name"]
 
 
 @pytest.mark.parametrize(
