@@ -88,6 +88,20 @@ def test_base64url_brings_bytes_back(data: bytes) -> None:
     assert b64url_decode(b64url_encode(data)) == data
 
 
+@given(st.lists(st.binary(max_size=40), max_size=8), st.integers(1, 40))
+def test_many_values_are_encoded_as_each_alone(values: list[bytes], size: int) -> None:
+    alone = [b64url_encode(value) for value in values]
+    assert encoding.b64url_encode_all(values) == [text.encode() for text in alone]
+    pieces = [value.ljust(size, b"\xff")[:size] for value in values]
+    together = encoding.b64url_encode_pieces(b"".join(pieces), size)
+    assert together == [b64url_encode(piece) for piece in pieces]
+
+
+@given(st.lists(st.recursive(st.text() | st.none() | st.integers(0, 9), st.lists), max_size=8))
+def test_many_values_are_written_as_each_alone(values: list[Any]) -> None:
+    assert encoding.dump_json_each(values) == [encoding.dump_json(value) for value in values]
+
+
 @given(st.text(ALPHABET, max_size=40))
 def test_bytes_have_exactly_one_base64url_text(text: str) -> None:
     kind, data = answer(b64url_decode, text)

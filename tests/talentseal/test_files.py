@@ -13,15 +13,30 @@ from talentseal.files import (
     make_private_folder,
     read_bounded,
     read_private,
+    sync,
     write_atomic,
     write_new,
     write_private,
+    write_unsynced,
 )
 
 
 def refusal(error: pytest.ExceptionInfo[UnavailableError]) -> str:
     assert error.value.exit == Exit.UNAVAILABLE
     return error.value.code
+
+
+def test_what_need_not_be_on_the_disk_yet_is_whole_and_is_brought_there(tmp_path: Path) -> None:
+    path = tmp_path / "a file"
+    write_unsynced(path, b"old")
+    write_unsynced(path, b"new")
+    sync(path)
+    assert read_bounded(path, 3) == b"new"
+    assert [one.name for one in tmp_path.iterdir()] == ["a file"]
+    path.unlink()
+    with pytest.raises(UnavailableError) as error:
+        sync(path)
+    assert refusal(error) == "DEPENDENCY_UNAVAILABLE"
 
 
 def test_what_was_written_is_read(tmp_path: Path) -> None:

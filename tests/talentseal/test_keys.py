@@ -246,3 +246,13 @@ def test_a_private_key_is_neither_shown_nor_pickled_nor_copied(signer: SoftwareS
     for act in (pickle.dumps, copy.copy, copy.deepcopy):
         with pytest.raises(TypeError, match="private key"):
             act(signer)
+
+
+def test_a_digest_is_signed_as_its_message() -> None:
+    messages = [b"", b"a certificate", bytes(5000)]
+    digests = [hashlib.sha256(message).digest() for message in messages]
+    assert SIGNER.sign_hashed(digests) == [SIGNER.sign(message) for message in messages]
+    signature = new_signer().sign_hashed(digests[:1])[0]
+    assert not SIGNER.public.verify(signature, messages[0])
+    with pytest.raises(TypeError):
+        ED_SIGNER.sign_hashed(digests)
