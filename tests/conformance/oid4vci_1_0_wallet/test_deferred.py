@@ -94,7 +94,8 @@ def test_whoever_breaks_off_leaves_no_keys_behind(person: Person, issuer: Issuer
         return Reply(503)
 
     issuer.instead["/credential"] = interrupted
-    assert person.run("receive", by_value(issuer, "title_sd_jwt"), "--yes").code == 4
+    ran = person.run("receive", by_value(issuer, "title_sd_jwt"), "--yes")
+    assert (ran.code, ran.err.splitlines()[-1]) == (4, "Stopped.")
     assert kept(person, "a") == (0, 0)
 
 
