@@ -2,6 +2,9 @@
 
 import re
 import signal
+import subprocess
+import sys
+import time
 
 import pytest
 from conformance.oid4vci_1_0_wallet.links import by_value
@@ -89,13 +92,19 @@ def test_promises_that_are_never_kept_can_be_given_up(person: Person, issuer: Is
 
 
 def test_whoever_breaks_off_leaves_no_keys_behind(person: Person, issuer: IssuerPeer) -> None:
-    def interrupted(_: Asked) -> Reply:
-        signal.raise_signal(signal.SIGINT)
+    program = [sys.executable, "-c", "from wallet_cli.main import main; main()"]
+    program += ["receive", by_value(issuer, "title_sd_jwt"), "--yes"]
+
+    def interrupt(_: Asked) -> Reply:
+        time.sleep(0.3)  # until it waits for the answer: a signal just before is seen after it
+        process.send_signal(signal.SIGINT)
+        process.wait(20)
         return Reply(503)
 
-    issuer.instead["/credential"] = interrupted
-    ran = person.run("receive", by_value(issuer, "title_sd_jwt"), "--yes")
-    assert (ran.code, ran.err.splitlines()[-1]) == (4, "Stopped.")
+    issuer.instead["/credential"] = interrupt
+    with subprocess.Popen(program, stderr=subprocess.PIPE, text=True) as process:
+        _, told = process.communicate(timeout=30)
+    assert (process.returncode, told.splitlines()[-1]) == (4, "Stopped.")
     assert kept(person, "a") == (0, 0)
 
 
