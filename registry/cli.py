@@ -16,6 +16,7 @@ from talentseal.errors import Exit, UsageError
 if TYPE_CHECKING:
     from registry.issuers.granting import Scope
     from registry.office import Office
+    from registry.status_lists.orders import Outcome
 
 app = new_app(
     "Example: registry init --dev\n\n"
@@ -691,7 +692,7 @@ def publish(
     lines = [
         *(f"{one['jurisdiction']}  {_cell(one['versions'])}  list {one['list_sequence']}"
           f"  as of {one['issued_at']}{_clock_doubt(one['behind_seconds'])}" for one in found),
-        *(f"order {one.file}  {one.state}  {one.code} {one.message}".rstrip() for one in orders),
+        *map(_order_line, orders),
     ]  # fmt: skip
     document = {"jurisdictions": found, "orders": [asdict(one) for one in orders]}
     emit(document, as_json=as_json, text="\n".join(lines) or "Nothing to publish.")
@@ -702,6 +703,11 @@ def publish(
 
 def _clock_doubt(behind_seconds: int) -> str:
     return f"  CLOCK {behind_seconds} seconds behind that: set it" if behind_seconds else ""
+
+
+def _order_line(one: "Outcome") -> str:
+    late = f"  {one.outdated} changes overtaken by a later order" if one.outdated else ""
+    return f"order {one.file}  {one.state}{late}  {one.code} {one.message}".rstrip()
 
 
 @app.command()

@@ -8,7 +8,7 @@ from there on. The database refuses changes by trigger; the chain tells when som
 Not promised: that rows cut off at the end are missed. Keep the newest digest elsewhere for that.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from sqlalchemy import Connection, insert, select
@@ -47,8 +47,16 @@ def _fact(row: Mapping[str, Any]) -> dict[str, Any]:
 def check_chain(db: Connection) -> int:
     """Recompute every row; how many there are. Raises UnavailableError where one does not fit."""
     wanted = select(audit).order_by(audit.c.number).execution_options(yield_per=_PIECE)
-    rows = (found._asdict() for found in db.execute(wanted))
-    return chain.check_chain((_fact(row), row["digest"]) for row in rows)
+    return chain.check_chain(_links(found._asdict() for found in db.execute(wanted)))
+
+
+def _links(rows: Iterable[dict[str, Any]]) -> Iterator[tuple[dict[str, Any], str | None]]:
+    """Each row with its digest; without, where its number or the digest before is not as it was."""
+    previous = chain.BEGINNING
+    for place, row in enumerate(rows, 1):
+        fits = row["number"] == place and row["previous"] == previous
+        yield _fact(row), row["digest"] if fits else None
+        previous = row["digest"]
 
 
 def listed(

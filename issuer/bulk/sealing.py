@@ -163,7 +163,9 @@ class Sealer:
         """SHA-256 over what is to be signed, ready to go on. The beginning is hashed once."""
         begun = self._begun.get(unsealed.start)
         if begun is None:
-            begun = self._begun[unsealed.start] = sha256(unsealed.start)
+            begun = sha256(unsealed.start)
+            if len(self._begun) < _MAX_FRAMES:
+                self._begun[unsealed.start] = begun
         state = begun.copy()
         state.update(unsealed.body)
         return state

@@ -104,9 +104,15 @@ _PARSERS: Mapping[str, tuple[Any, str]] = {
 
 
 def load_statements(
-    session: Session, jurisdiction: str, kinds: Collection[str] | None = None
+    session: Session,
+    jurisdiction: str,
+    kinds: Collection[str] | None = None,
+    *,
+    subject: str | None = None,
 ) -> Statements:
     """Every statement of a jurisdiction, or those of some kinds, each checked again.
+
+    subject  entity id: only what is about it, with every withdrawal
 
     Raises UnavailableError `STATEMENT_SIGNATURE` for a row that was altered.
     """
@@ -114,6 +120,8 @@ def load_statements(
     every = {kid: key for held in keys.values() for kid, key in held.items()}
     found = Statements()
     for row in repository.statements_of(session, jurisdiction, kinds):
+        if subject is not None and row.kind != "withdrawal" and row.subject != subject:
+            continue
         parse, place = _PARSERS[row.kind]
         getattr(found, place).append(_checked(row, parse, every))
     return found
@@ -381,7 +389,8 @@ def keep_status_right(office: Office, session: Session, row: JurisdictionRow, pr
     provider = next(iter(repository.entities_of(session, row.code, ("status",))), None)
     if provider is None:
         return
-    held = load_statements(session, row.code, ("grant", "withdrawal"))
+    kinds = ("grant", "withdrawal")
+    held = load_statements(session, row.code, kinds, subject=provider.entity_id)
     later = office.now + RENEWAL_SECONDS
     for one in held.grants:
         lasts = one.exp > later and held.state(one, office.now) == "in force"
