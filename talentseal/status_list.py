@@ -227,6 +227,7 @@ class Permutation:
             hashlib.blake2b(bytes((r,)), key=key[:64], digest_size=32).digest()
             for r in range(_ROUNDS)
         ]
+        self._mixed: list[dict[int, int]] = [{} for _ in self._keys]  # half of a place -> its mix
 
     def index(self, counter: int) -> int:
         """The place of the `counter`-th entry. Raises UsageError beyond the end."""
@@ -242,7 +243,15 @@ class Permutation:
 
     def _mix(self, value: int) -> int:
         left, right = value >> self._half, value & self._mask
-        for key in self._keys:
-            digest = hashlib.blake2b(right.to_bytes(8), key=key, digest_size=8).digest()
-            left, right = right, left ^ (int.from_bytes(digest) & self._mask)
+        for number, known in enumerate(self._mixed):
+            mixed = known.get(right)
+            if mixed is None:
+                mixed = known[right] = self._round(number, right)
+            left, right = right, left ^ mixed
         return left << self._half | right
+
+    def _round(self, number: int, half: int) -> int:
+        """What one round makes of half a place: of a thousand halves, not of a million places."""
+        key = self._keys[number]
+        digest = hashlib.blake2b(half.to_bytes(8), key=key, digest_size=8).digest()
+        return int.from_bytes(digest) & self._mask

@@ -68,29 +68,60 @@ def take_counters(session: Session, list_id: str, count: int) -> int | None:
 # --- blocks ---------------------------------------------------------------------------------------
 
 
-def add_block(session: Session, block: StatusBlockRow, indices: Sequence[int]) -> None:
-    """Keep a block and the indices in it; the primary key refuses one that was given out."""
+def add_block(session: Session, block: StatusBlockRow) -> None:
+    """Keep a block, of whose indices none is on record yet."""
     session.add(block)
     session.flush()
-    session.execute(
-        insert(StatusEntryRow),
-        [
-            {
-                "list_id": block.list_id,
-                "idx": idx,
-                "block": block.id,
-                "position": position,
-                "value": 0,
-                "seq": 0,
-                "changed_at": block.created_at,
-            }
-            for position, idx in enumerate(indices)
-        ],
-    )
+
+
+def find_block(session: Session, block: str) -> tuple[StatusBlockRow, StatusListRow]:
+    """A block and the list it is of."""
+    found = session.execute(
+        select(StatusBlockRow, StatusListRow)
+        .join(StatusListRow, StatusListRow.id == StatusBlockRow.list_id)
+        .where(StatusBlockRow.id == block)
+    ).one()
+    return found[0], found[1]
+
+
+def on_record(session: Session, block: str) -> int:
+    """How many indices of a block are on record: they are kept in the order of their use."""
+    newest = select(func.max(StatusEntryRow.position)).where(StatusEntryRow.block == block)
+    found = session.scalar(newest)
+    return 0 if found is None else found + 1
+
+
+def add_entries(
+    session: Session, block: StatusBlockRow, indices: Sequence[int], *, first: int = 0
+) -> None:
+    """Keep indices of a block from position `first` on.
+
+    The primary key refuses one that was given out.
+    """
+    if not indices:
+        return
+    rows = [
+        {
+            "list_id": block.list_id,
+            "idx": idx,
+            "block": block.id,
+            "position": position,
+            "value": 0,
+            "seq": 0,
+            "changed_at": block.created_at,
+        }
+        for position, idx in enumerate(indices, start=first)
+    ]
+    session.connection().execute(insert(_entries), rows)
 
 
 def blocks_of(session: Session, issuer: int) -> Sequence[StatusBlockRow]:
-    wanted = select(StatusBlockRow).where(StatusBlockRow.issuer == issuer)
+    """The blocks of an issuer that are whole on record; others wait for their request again."""
+    last = select(StatusEntryRow.position).where(
+        StatusEntryRow.block == StatusBlockRow.id,
+        StatusEntryRow.position == StatusBlockRow.count - 1,
+    )
+    wanted = select(StatusBlockRow).where(StatusBlockRow.issuer == issuer, last.exists())
     return session.scalars(wanted.order_by(StatusBlockRow.created_at, StatusBlockRow.start)).all()
 
 

@@ -2,9 +2,11 @@
 
 An issuer signs the request; the same request again gets the same block, so that one whose answer
 was lost can ask without harm. A block is on record, and its list published and read back, before
-the answer goes out. How much one issuer may take in a day is bounded: a stolen key must not use up
-the lists of everybody.
+the answer goes out; a large one is recorded in steps, for which no order has to wait. How much one
+issuer may take in a day is bounded: a stolen key must not use up the lists of everybody.
 """
+
+import time
 
 from sqlalchemy.orm import Session
 
@@ -12,7 +14,7 @@ from registry.issuers.models import EntityRow
 from registry.office import DAY_SECONDS, Office
 from registry.status_lists import repository
 from registry.status_lists.models import StatusBlockRequestRow
-from registry.status_lists.service import block_document, reserve_block
+from registry.status_lists.service import Rest, block_document, record_indices, take_block
 from registry.status_lists.signed import digest_of, open_signed
 from schemas.registry import STATUS_BLOCK_REQUEST_TYP, StatusBlock, StatusBlockRequest
 from talentseal.errors import InputError, RefusedError
@@ -21,8 +23,12 @@ MAX_AGE_SECONDS = DAY_SECONDS
 MAX_A_DAY = 2**20  # a list
 
 
-def answer_request(office: Office, text: str) -> tuple[StatusBlock, EntityRow]:
+def answer_request(
+    office: Office, text: str, *, rest: Rest = time.sleep
+) -> tuple[StatusBlock, EntityRow]:
     """The block for a signed request, and the issuer that it comes from.
+
+    rest  waits a number of seconds, between steps, for others to write
 
     Raises InputError, RefusedError `KEY_UNKNOWN`, `IDEMPOTENCY_CONFLICT`, `RATE_LIMITED`,
     UnavailableError `STATUS_LIST_UNPUBLISHED`.
@@ -36,6 +42,8 @@ def answer_request(office: Office, text: str) -> tuple[StatusBlock, EntityRow]:
         block = _known(session, issuer, request, text)
         if block is None:
             block = _new_block(office, session, issuer, request, text)
+    record_indices(office, block, rest=rest)
+    with office.reading() as session:
         return block_document(session, block), issuer
 
 
@@ -64,7 +72,7 @@ def _new_block(
             code="RATE_LIMITED",
             hint="Ask the registry's operator if that is meant.",
         )
-    block = reserve_block(office, session, issuer, request.count).id
+    block = take_block(office, session, issuer, request.count).id
     row = StatusBlockRequestRow(
         issuer=issuer.id,
         jti=request.jti,

@@ -6,6 +6,8 @@ nothing about order or neighbours; an index is never given out twice.
 """
 
 import secrets
+import time
+from collections.abc import Callable
 
 from sqlalchemy.orm import Session
 
@@ -18,8 +20,10 @@ from talentseal.errors import UnavailableError, UsageError
 from talentseal.status_list import BITS, ENTRIES, Permutation
 
 LOW_WATER = 2 * MAX_BLOCK  # fewer free indices than this: another list is begun
+STEP = 4096  # rows that are written at once while orders wait: a tenth of a second
 _ALPHABET = "abcdefghjkmnpqrstuvwxyz23456789"  # no sign that could be read as another
 _ID_CHARS = 8
+Rest = Callable[[float], object]
 
 
 def status_prefix(entity_id: str) -> str:
@@ -56,10 +60,20 @@ def keep_room(session: Session, jurisdiction: str, prefix: str) -> None:
 def reserve_block(
     office: Office, session: Session, issuer: EntityRow, count: int
 ) -> StatusBlockRow:
-    """Set `count` indices of a published list aside for an issuer.
+    """Set `count` indices of a published list aside for an issuer, and all on record.
 
     Raises UsageError for an impossible count, UnavailableError `STATUS_LIST_UNPUBLISHED`.
     """
+    block = take_block(office, session, issuer, count)
+    row = repository.find_block(session, block.id)[1]
+    repository.add_entries(session, block, _indices(block, row))
+    return block
+
+
+def take_block(
+    office: Office, session: Session, issuer: EntityRow, count: int
+) -> StatusBlockRow:  # fmt: skip
+    """The same, but for the record of its indices, which `record_indices` makes. Same errors."""
     if not 0 < count <= MAX_BLOCK:
         raise UsageError(f"a block has 1 to {MAX_BLOCK} indices")
     lists = repository.lists_of(session, issuer.jurisdiction)
@@ -76,9 +90,7 @@ def reserve_block(
                 count=count,
                 created_at=office.now,
             )
-            repository.add_block(
-                session, block, Permutation(row.seed, row.size).block(start, count)
-            )
+            repository.add_block(session, block)
             office.note(session, "block", issuer.entity_id)
             return block
     raise UnavailableError(
@@ -86,6 +98,31 @@ def reserve_block(
         code="STATUS_LIST_UNPUBLISHED",
         hint="Run: registry publish",
     )
+
+
+def record_indices(office: Office, block: str, *, rest: Rest = time.sleep) -> None:
+    """Put the indices of a block on record, in steps between which others write.
+
+    Orders must not wait for tens of thousands of rows. What was broken off is gone on with.
+
+    rest  waits that many seconds: half as long as the step before took
+    """
+    with office.reading() as session:
+        found, row = repository.find_block(session, block)
+        done = repository.on_record(session, block)
+    indices = _indices(found, row) if done < found.count else []
+    while done < found.count:
+        begun = time.monotonic()
+        with office.transaction() as session:
+            done = repository.on_record(session, block)  # another may be at the same block
+            repository.add_entries(session, found, indices[done : done + STEP], first=done)
+        done += STEP
+        if done < found.count:
+            rest((time.monotonic() - begun) / 2)
+
+
+def _indices(block: StatusBlockRow, row: StatusListRow) -> list[int]:
+    return Permutation(row.seed, row.size).block(block.start, block.count)
 
 
 def block_document(session: Session, block: str) -> StatusBlock:

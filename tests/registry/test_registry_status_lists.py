@@ -1,12 +1,23 @@
+from collections.abc import Sequence
+
 import pytest
 from postgres import both_databases
 from registry_desk import STATION, SZ, Desk
+from registry_service import block_request, order
 from sqlalchemy import Engine, text
+from sqlalchemy.orm import Session
 
 from registry.database import transaction
+from registry.office import Office, open_office
+from registry.settings import load_settings
 from registry.status_lists import repository
 from registry.status_lists.models import StatusBlockRow
+from registry.status_lists.orders import take_order
+from registry.status_lists.requests import answer_request
+from registry.status_lists.service import STEP
+from talentseal.commandline import now
 from talentseal.errors import UnavailableError
+from talentseal.keys import SoftwareSigner
 from talentseal.service.database import connect
 
 
@@ -30,6 +41,15 @@ def a_block(list_id: str, name: str, start: int) -> StatusBlockRow:
     return StatusBlockRow(id=name, list_id=list_id, issuer=1, start=start, count=2, created_at=0)
 
 
+def keep(session: Session, block: StatusBlockRow, indices: Sequence[int]) -> None:
+    repository.add_block(session, block)
+    repository.add_entries(session, block, indices)
+
+
+def office() -> Office:
+    return open_office(load_settings(), now())
+
+
 @both_databases
 def test_counters_are_taken_once_and_run_out(engine: Engine) -> None:
     (name,) = list_ids(engine)
@@ -47,12 +67,60 @@ def test_counters_are_taken_once_and_run_out(engine: Engine) -> None:
 def test_an_index_cannot_be_given_out_twice(engine: Engine) -> None:
     (name,) = list_ids(engine)
     with transaction(engine) as session:
-        repository.add_block(session, a_block(name, "b-one", 900), [900_001, 900_002])
+        keep(session, a_block(name, "b-one", 900), [900_001, 900_002])
     with pytest.raises(UnavailableError), transaction(engine) as session:
-        repository.add_block(session, a_block(name, "b-two", 902), [900_003, 900_001])
+        keep(session, a_block(name, "b-two", 902), [900_003, 900_001])
     with transaction(engine) as session:
         held = session.execute(text("SELECT count(*) FROM status_block WHERE id LIKE 'b-t%'"))
         assert held.scalar() == 0  # nothing of the refused block stayed
+
+
+@both_databases
+@pytest.mark.usefixtures("desk")
+def test_an_order_is_taken_while_a_large_block_is_put_on_record(
+    station_key: SoftwareSigner,
+) -> None:
+    small, _ = answer_request(office(), block_request(station_key, 4))
+    taken: list[str] = []
+
+    def order_meanwhile(_seconds: float) -> None:
+        seq = len(taken) + 1
+        text = order(station_key, seq, [(small.uri, small.indices[seq], 1)])
+        taken.append(take_order(office(), text)[1].state)
+
+    large, _ = answer_request(
+        office(), block_request(station_key, 2 * STEP + 1), rest=order_meanwhile
+    )
+    assert taken == ["applied", "applied"]
+    assert len(set(large.indices)) == 2 * STEP + 1
+
+
+class Killed(BaseException):
+    """The process ends here."""
+
+
+@both_databases
+def test_a_block_whose_record_was_broken_off_is_whole_when_it_is_asked_for_again(
+    engine: Engine, station_key: SoftwareSigner
+) -> None:
+    def die(_seconds: float) -> None:
+        raise Killed
+
+    wanted = block_request(station_key, STEP + 1)
+    with pytest.raises(Killed):
+        answer_request(office(), wanted, rest=die)
+    with transaction(engine) as session:
+        assert [one.count for one in repository.blocks_of(session, issuer_of(session))] == [256]
+    found, issuer = answer_request(office(), wanted)
+    assert len(set(found.indices)) == STEP + 1
+    with transaction(engine) as session:
+        assert found.block in [one.id for one in repository.blocks_of(session, issuer.id)]
+
+
+def issuer_of(session: Session) -> int:
+    found = session.scalar(text("SELECT id FROM entity WHERE kind = 'issuer'"))
+    assert isinstance(found, int)
+    return found
 
 
 @both_databases
