@@ -7,7 +7,8 @@ there are.
 The database is the truth and the folder its image. All files of one jurisdiction are signed and
 kept in one transaction; only then are they written, new names first and `timestamp.json` last by
 rename. Whatever is interrupted, the folder holds the last good state, and the next run writes what
-is missing: a version is never used for other octets. One publisher at a time.
+is missing: a version is never used for other octets. One publisher at a time. A whole publication
+also removes what was named last so long ago that nobody under way can want it.
 """
 
 import fcntl
@@ -48,6 +49,7 @@ from registry.publishing.repository import (
     next_version,
     versions,
 )
+from registry.publishing.sweeping import mark_named, remove_unnamed
 from registry.status_lists.orders import Outcome, take_orders
 from registry.status_lists.service import keep_room, status_prefix
 from registry.status_lists.tokens import Reader, read_back, token_files
@@ -160,6 +162,9 @@ def _locked(handle: int) -> bool:
 def _publish_one(
     office: Office, code: str, *, whole: bool, reader: Reader | None
 ) -> Published:  # fmt: skip
+    if whole:
+        with office.reading() as session:
+            mark_named(_folder(office, code), _current(session, code), now=office.now)
     with office.transaction() as session:
         row = get_jurisdiction(session, code)
         prefix = status_prefix(row.entity_id)
@@ -384,8 +389,11 @@ def _octets(session: Session, code: str, path: str, digest: str) -> bytes:
 
 
 def write_public(office: Office, code: str, *, sweep: bool = True) -> None:
-    """Write what is missing in the public folder; the file that puts it in force comes last."""
-    folder = office.settings.public / file_code(code)
+    """Write what is missing in the public folder; the file that puts it in force comes last.
+
+    sweep  remove what was left half-written, and what is named no more
+    """
+    folder = _folder(office, code)
     with office.reading() as session:
         files = _current(session, code)
         for one in sorted({(folder / name).parent for name in files}):
@@ -401,6 +409,12 @@ def write_public(office: Office, code: str, *, sweep: bool = True) -> None:
                 if name.startswith("metadata/") and _is_of_another(path, file.read()):
                     raise _ahead(code)
                 write_atomic(path, file.read(), mode=_PUBLIC)
+    if sweep and files:
+        remove_unnamed(folder, files, now=office.now, keep_days=office.settings.keep_days)
+
+
+def _folder(office: Office, code: str) -> Path:
+    return office.settings.public / file_code(code)
 
 
 def _sweep(folder: Path) -> None:
@@ -415,7 +429,7 @@ def _check_not_ahead(office: Office, code: str, *, thoroughly: bool) -> None:
 
     thoroughly  every file is looked at, not only the one that puts all others in force
     """
-    folder = office.settings.public / file_code(code) / "metadata"
+    folder = _folder(office, code) / "metadata"
     with office.reading() as session:
         stamp = latest(session, code, "timestamp")
         if _stamped(folder.parent / _TIMESTAMP) > (stamp.version if stamp else 0):

@@ -1,4 +1,5 @@
 import json
+import os
 import zipfile
 from datetime import datetime
 from pathlib import Path
@@ -9,7 +10,7 @@ from registry_desk import HK, STATION, SZ, Desk, folder_fetcher, read_repository
 from tuf.ngclient import Updater
 
 from registry.office import open_office
-from registry.publishing.service import publish
+from registry.publishing.service import current_files, publish
 from registry.settings import load_settings
 from schemas.types import TYPE_IDS, load_type
 from talentseal.artefacts import HEAD, parse_head, parse_hosts, parse_root
@@ -204,6 +205,38 @@ def test_earlier_versions_stay_for_readers_under_way(desk: Desk) -> None:
     grant(desk)
     desk.ask("publish")
     assert before <= {path for path in folder.rglob("*") if path.is_file()}
+
+
+def test_what_nothing_names_for_a_week_leaves_the_folder(desk: Desk) -> None:
+    folder = desk.public / "CN-4403"
+    stranger = folder / "targets" / "README.txt"
+    stranger.write_text("not a publication's")
+    os.utime(stranger, (0, 0))
+
+    def files() -> set[str]:
+        return {path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()}
+
+    publish_after(0)
+    office = open_office(load_settings(), now())
+    with office.reading() as session:
+        first = current_files(session, SZ).keys()
+    publish_after(20 * DAY)  # only now is it named no more
+    publish_after(26 * DAY)
+    assert first <= files()
+    publish_after(29 * DAY)
+    gone = first - files()
+    assert {name.rpartition(".")[0].partition(".")[2] for name in gone if "metadata" in name} == {
+        "status", "snapshot",
+    }  # fmt: skip
+    assert any(name.endswith(".head.json") for name in gone)
+    assert {"metadata/1.root.json", "metadata/timestamp.json", "targets/README.txt"} <= files()
+    assert desk.read(SZ).keys() >= {"status/head.json", "lists/issuers.jws"}
+
+
+@pytest.mark.parametrize("days", ["0", "a week", "-1"])
+def test_days_to_keep_are_a_number(desk: Desk, monkeypatch: pytest.MonkeyPatch, days: str) -> None:
+    monkeypatch.setenv("TALENTSEAL_KEEP_DAYS", days)
+    assert desk.refused("publish")[0] == Exit.USAGE
 
 
 # --- accidents ------------------------------------------------------------------------------------
