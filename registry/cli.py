@@ -311,6 +311,9 @@ def verifier_new(
     jurisdiction: Code,
     request: Annotated[Path, typer.Option("--request", help="Signed request.")],
     out: Annotated[Path, typer.Option("--out", help="File for the answer.")],
+    same_body: Annotated[
+        bool, typer.Option("--same-body", help="The body on the books with this host asks itself.")
+    ] = False,
     as_json: Json = False,
 ) -> None:
     """Example: registry verifier new --jurisdiction CN/4403 --request desk.jws --out desk.json
@@ -326,7 +329,7 @@ def verifier_new(
     office = _office()
     with office.transaction() as session:
         row = get_jurisdiction(session, jurisdiction)
-        answer = enrol_verifier(office, session, row, text)
+        answer = enrol_verifier(office, session, row, text, same_body=same_body)
     write_atomic(out, dump_json(answer.model_dump()), mode=0o644)
     told = {"host": answer.host, "jurisdiction": answer.jurisdiction, "file": str(out)}
     emit(told, as_json=as_json, text=f"{answer.host}  {answer.jurisdiction}  -> {out}")

@@ -56,8 +56,11 @@ class BlockBody(Body):
 
 
 class VerifierBody(Body):
+    """A signed request; `same_body`: the body that has the host in its entity id asks itself."""
+
     jurisdiction: Code
     request: Jws
+    same_body: bool = False
 
 
 class KeyView(BaseModel):
@@ -213,6 +216,7 @@ def _add_acts(router: APIRouter, house: House) -> None:
 
         def act(office: Office, session: Session) -> tuple[dict[str, Any], list[str]]:
             row = get_jurisdiction(session, body.jurisdiction)
-            return enrol_verifier(office, session, row, body.request).model_dump(), [row.code]
+            found = enrol_verifier(office, session, row, body.request, same_body=body.same_body)
+            return found.model_dump(), [row.code]
 
         return once(house, request, who, octets, act, roles=REGISTRARS)

@@ -14,6 +14,7 @@ from typing import Any
 from sqlalchemy.orm import Session
 
 from registry.issuers import repository
+from registry.issuers.alike import check_unlike
 from registry.issuers.models import EnrolmentRequestRow
 from registry.issuers.service import (
     MAX_REQUEST_AGE_SECONDS,
@@ -42,7 +43,7 @@ WAITING, ACCEPTED, REFUSED = "waiting", "accepted", "refused"
 def receive(office: Office, text: str) -> EnrolmentState:
     """Keep a request for an operator; what became of it if it was here before.
 
-    Raises InputError, RefusedError `ISSUER_OUTSIDE_NAMESPACE`, UsageError.
+    Raises InputError, RefusedError `ISSUER_OUTSIDE_NAMESPACE`, `STATE_CONFLICT`, UsageError.
     """
     request, public = parse_request(text, now=office.now)
     with office.transaction() as session:
@@ -50,6 +51,7 @@ def receive(office: Office, text: str) -> EnrolmentState:
         check_body(jurisdiction, request)
         row = repository.find_request(session, digest_of(text))
         if row is None:
+            check_unlike(session, jurisdiction.code, request.iss)
             row = _keep(office, session, jurisdiction, request, public, text)
         return _state(session, row)
 

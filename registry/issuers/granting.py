@@ -13,6 +13,7 @@ from typing import Any
 from sqlalchemy.orm import Session
 
 from registry.issuers import repository
+from registry.issuers.alike import check_unlike
 from registry.issuers.models import EntityRow, StatementRow
 from registry.jurisdictions.models import JurisdictionRow
 from registry.jurisdictions.repository import get_jurisdiction
@@ -216,6 +217,7 @@ def _authority(
     if not names:
         raise UsageError(f"{authority} is new here", hint="Name it: --name en=...")
     check_names(names)
+    check_unlike(session, row.code, authority)
     entity = repository.add_entity(
         session, row.code, entity_id=authority, kind="authority", names=dict(names), now=office.now
     )

@@ -12,6 +12,7 @@ from pydantic import ValidationError
 from sqlalchemy.orm import Session
 
 from registry.issuers import repository
+from registry.issuers.alike import check_unlike
 from registry.issuers.certificates import certify
 from registry.issuers.models import EntityKeyRow, EntityRow
 from registry.jurisdictions.models import JurisdictionRow
@@ -74,12 +75,14 @@ def enrol(
     kind   `issuer` or `authority`; an authority gets neither certificate nor status indices
     block  number of status indices for a new issuer
 
-    Raises InputError, RefusedError `ISSUER_OUTSIDE_NAMESPACE`, UsageError.
+    Raises InputError, RefusedError `ISSUER_OUTSIDE_NAMESPACE`, or `STATE_CONFLICT` for a body that
+    reads like another, UsageError.
     """
     request, public = parse_request(text, now=office.now)
     check_body(jurisdiction, request)
     entity = repository.find_entity(session, jurisdiction.code, request.iss, kind)
     if entity is None:
+        check_unlike(session, jurisdiction.code, request.iss)
         entity = repository.add_entity(
             session,
             jurisdiction.code,

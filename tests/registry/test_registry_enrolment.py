@@ -7,6 +7,7 @@ from registry_desk import HK, STATION, SZ, Desk
 from sqlalchemy import text
 
 from registry.database import transaction
+from registry.issuers.alike import as_read
 from schemas.registry import Enrolment
 from talentseal import x509
 from talentseal.artefacts import parse_root
@@ -172,6 +173,52 @@ def test_another_kind_of_token_is_no_request(desk: Desk) -> None:
 def test_a_body_outside_the_name_spaces_is_refused(desk: Desk, iss: str) -> None:
     request = desk.request(new_signer(), iss)
     assert refused(desk, request) == (Exit.REFUSE, "ISSUER_OUTSIDE_NAMESPACE")
+
+
+@pytest.mark.parametrize(
+    "alike",
+    [
+        f"{STATION}/",
+        f"{STATION}:443",
+        f"{STATION}:0443//",
+        f"{STATION}/%2F./",
+        "https://trust.sz.example/",  # the root
+    ],
+)
+def test_a_body_that_reads_like_another_is_refused(desk: Desk, alike: str) -> None:
+    assert refused(desk, desk.request(new_signer(), alike)) == (Exit.REFUSE, "STATE_CONFLICT")
+    delegated = desk.refused(
+        "grant", "delegate", "--jurisdiction", SZ, "--authority", alike, "--name", "en=Another",
+        "--type", "talent-confirmation/1", "--territory", SZ,
+    )  # fmt: skip
+    assert delegated == (Exit.REFUSE, "STATE_CONFLICT")
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("https://a.example", "https://a.example:8443"),
+        ("https://a.example/b", "https://a.example/c"),
+        ("https://a.example/443", "https://a.example:443"),
+    ],
+)
+def test_other_ports_and_paths_are_other_bodies(one: str, other: str) -> None:
+    assert as_read(one) != as_read(other)
+
+
+def test_the_host_of_a_listed_body_is_certified_for_that_body_alone(desk: Desk) -> None:
+    out = desk.home / "answer.json"
+
+    def new(iss: str, *argv: str) -> tuple[str, ...]:
+        request = desk.request(new_signer(), iss)
+        options = ("--jurisdiction", SZ, "--request", request, "--out", str(out), *argv)
+        return ("verifier", "new", *options)
+
+    for host in (STATION, f"{STATION}/desk", f"{STATION}:8443", "https://trust.sz.example/desk"):
+        assert desk.refused(*new(host)) == (Exit.REFUSE, "STATE_CONFLICT")
+    assert not out.exists()
+    assert desk.ask(*new(STATION, "--same-body"))["host"] == "titles.sz.example"
+    assert desk.ask(*new("https://desk.sz.example"))["host"] == "desk.sz.example"
 
 
 def test_one_key_belongs_to_one_body(desk: Desk, station_key: SoftwareSigner) -> None:
