@@ -47,7 +47,26 @@ _LOG = logging.getLogger(__name__)
 _DRIVERS = ("postgresql", "postgresql+psycopg")
 _READ_ONLY = "talentseal_read_only"
 _WRITERS = 0x7461_6C65_6E74  # "talent": the advisory lock that a writing transaction holds
-_BUSY = ("55P03", "SQLITE_BUSY", "SQLITE_BUSY_SNAPSHOT")  # lock_timeout of PostgreSQL, SQLite
+# How codes of PostgreSQL and SQLite begin -> what is said of them, and what to do.
+_FAULTS: Mapping[tuple[str, ...], tuple[str, str]] = {
+    ("55P03", "SQLITE_BUSY"): (
+        "is kept busy by another writer", "Nothing was changed; try again.",
+    ),
+    ("53100", "SQLITE_FULL"): (
+        "has no room left on its disk", "Make room there, then try again. Nothing was changed.",
+    ),
+    ("58030", "SQLITE_IOERR"): (
+        "could not be read or written by its disk",
+        "Check the disk, its room and quota, and the system's log. Nothing was changed.",
+    ),
+    ("25006", "SQLITE_READONLY"): (
+        "may be read but not written",
+        "Check the rights of file and folder; that a server is no standby. Nothing was changed.",
+    ),
+    ("XX001", "XX002", "SQLITE_CORRUPT", "SQLITE_NOTADB"): (
+        "is damaged, or is no database", "Restore the last backup. Nothing was changed.",
+    ),
+}  # fmt: skip
 
 # What PostgreSQL is asked for, unless the URL says otherwise. Seconds, or settings of a session.
 _POSTGRES_PARAMETERS: Mapping[str, str | int] = {
@@ -192,22 +211,23 @@ class Schema:
                 code="OVERLOADED",
                 hint="Try again in a moment.",
             )
-        if _is_busy(error):
-            what, hint = "is kept busy by another writer", "Nothing was changed; try again."
+        fault = _fault(error)
+        if fault is not None:
+            what, hint = fault
         elif _is_gone(error):
             what = "cannot be reached"
             hint = "Check that its server runs and that the setting names it; then look whether "
             hint += "the last act is on record before you repeat it."
         else:
-            hint = "Check its path, its rights and the room on its disk; restore the last backup "
-            hint += "if it is damaged. Nothing was changed."
+            hint = "Check its path and its rights. Nothing was changed."
         return UnavailableError(f"the {self.owner}'s database {what}", hint=hint)
 
 
-def _is_busy(error: SQLAlchemyError) -> bool:
+def _fault(error: SQLAlchemyError) -> tuple[str, str] | None:
+    """What the driver's code says is wrong, and what to do; None for a code that says little."""
     cause = getattr(error, "orig", None)
-    names = (getattr(cause, "sqlstate", None), getattr(cause, "sqlite_errorname", None))
-    return any(name in _BUSY for name in names)
+    code = getattr(cause, "sqlstate", None) or getattr(cause, "sqlite_errorname", None) or ""
+    return next((told for codes, told in _FAULTS.items() if code.startswith(codes)), None)
 
 
 def _is_gone(error: SQLAlchemyError) -> bool:

@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 from parts import need
 from postgres import Cluster, both_databases
-from sqlalchemy import Connection, Engine, text
+from sqlalchemy import Connection, Engine, event, text
 from sqlalchemy.exc import DBAPIError
 
 from talentseal.errors import Exit, InputError, UnavailableError, UsageError
@@ -135,6 +135,51 @@ def test_a_writer_that_waits_too_long_is_told_so(engine: Engine, url: str) -> No
     assert refusal.value.code == "DEPENDENCY_UNAVAILABLE"
     assert "another writer" in refusal.value.message
     assert add_line(impatient) == 1
+
+
+def write(engine: Engine, statement: str) -> None:
+    with SCHEMA.transaction(engine) as db:
+        db.execute(text(statement))
+
+
+def test_a_full_disk_is_told_as_such(tmp_path: Path) -> None:
+    engine = connect(f"sqlite:///{tmp_path / 'some.db'}")
+    event.listen(engine, "connect", lambda db, _: db.execute("PRAGMA max_page_count=3"))
+    large = "CREATE TABLE line AS SELECT zeroblob(100000) AS words"
+    with pytest.raises(UnavailableError, match="no room left on its disk") as refused:
+        write(engine, large)
+    assert refused.value.hint.startswith("Make room")
+
+
+def test_a_disk_that_refuses_to_write_is_told_as_such(tmp_path: Path) -> None:
+    """The system lets this process write no byte beyond the first four thousand of a file."""
+    url = f"sqlite:///{tmp_path / 'some.db'}"
+    program = f"""if True:
+        import resource
+        from pathlib import Path
+        from talentseal.errors import UnavailableError
+        from talentseal.service.database import Schema, connect
+        resource.setrlimit(resource.RLIMIT_FSIZE, (4096, 4096))
+        try:
+            Schema("test", Path("."), "0001").found(connect({url!r}))
+        except UnavailableError as error:
+            print(error.message)
+    """
+    command = [sys.executable, "-c", program]
+    told = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert told.stdout == "the test's database could not be read or written by its disk\n"
+
+
+def test_a_database_that_may_only_be_read_is_told_as_such(tmp_path: Path) -> None:
+    engine = connect(f"sqlite:///{tmp_path / 'some.db'}")
+    with pytest.raises(UnavailableError, match="may be read but not written"):
+        write(read_only(engine), "CREATE TABLE line (number INTEGER)")
+
+
+def test_a_damaged_file_is_told_as_such(tmp_path: Path) -> None:
+    (tmp_path / "some.db").write_bytes(b"no database" * 1000)
+    with pytest.raises(UnavailableError, match="is damaged, or is no database"):
+        SCHEMA.found(connect(f"sqlite:///{tmp_path / 'some.db'}"))
 
 
 def test_a_value_that_cannot_be_kept_is_the_callers_fault_not_the_databases(
