@@ -394,6 +394,22 @@ def _change(act: str, number: str, reason: str, *, as_json: bool) -> None:
     emit({"id": number, "act": act, "reason": reason}, as_json=as_json, text=told)
 
 
+@app.command()
+def audit(as_json: Json = False) -> None:  # noqa: FBT002
+    """Example: issuer audit
+
+    Check the trail of acts from its first row on, and tell its newest digest: kept elsewhere, it
+    shows rows that were cut off.
+    """
+    from issuer.audit.trail import check_chain, newest_digest
+    from issuer.database import reading
+    from issuer.office import Office
+
+    with reading(Office.here().engine) as db:
+        told = {"rows": check_chain(db), "digest": newest_digest(db)}
+    emit(told, as_json=as_json, text=f"{told['rows']} acts, whole. Newest digest {told['digest']}")
+
+
 @app.command("restored")
 def after_restore(trust: Source = None, as_json: Json = False) -> None:  # noqa: FBT002
     """Example: issuer restored --from registry/public

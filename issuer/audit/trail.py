@@ -59,6 +59,12 @@ def _links(rows: Iterable[dict[str, Any]]) -> Iterator[tuple[dict[str, Any], str
         previous = row["digest"]
 
 
+def newest_digest(db: Connection) -> str:
+    """The end of the chain, to be kept elsewhere."""
+    newest = select(audit.c.digest).order_by(audit.c.number.desc()).limit(1)
+    return db.execute(newest).scalar() or chain.BEGINNING
+
+
 def listed(
     db: Connection, filters: Mapping[str, str], *, after: int, limit: int
 ) -> list[dict[str, Any]]:

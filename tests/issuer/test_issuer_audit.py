@@ -14,7 +14,7 @@ from issuer.audit.trail import check_chain
 from issuer.database import reading, transaction
 from issuer.issuance.service import check_direct
 from issuer.office import Office
-from talentseal.errors import RefusedError, UnavailableError
+from talentseal.errors import Exit, RefusedError, UnavailableError
 
 
 @both_databases
@@ -47,6 +47,19 @@ def test_a_trail_that_was_changed_behind_the_service_is_not_served(
     bureau.change(act)
     with pytest.raises(UnavailableError, match="audit trail was changed"):
         create_app(Office.here())
+    code, told = bureau.problem("audit")
+    assert code == Exit.UNAVAILABLE
+    assert "audit trail was changed" in told["title"]
+
+
+@both_databases
+def test_the_trail_is_checked_and_its_end_told_by_a_command(bureau: Bureau) -> None:
+    before = bureau.ask("audit")
+    bureau.seal("--paper")
+    after = bureau.ask("audit")
+    assert after["rows"] > before["rows"] > 0
+    newest = "SELECT digest FROM audit ORDER BY number DESC LIMIT 1"
+    assert before["digest"] != after["digest"] == bureau.rows(newest)[0][0]
 
 
 def test_a_damaged_file_is_not_served(bureau: Bureau, monkeypatch: pytest.MonkeyPatch) -> None:
