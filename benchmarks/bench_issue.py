@@ -288,7 +288,7 @@ def _judged(made: Bureau) -> int:
         good=good.rows[0],
         bad={name: json.dumps(row, separators=(",", ":")).encode() for name, row in bad.items()},
     )
-    line = sealer.seal(good.rows, _given(_office(), good), 1, now=_now()).lines
+    line = sealer.seal(good.rows, _given(_office(), good), 1, now=_now()).lines[0]
     text = json.loads(line)["credentials"][0]["credential"]
     assert text.count("~") - 1 == DISCLOSED, text.count("~")
     return refused

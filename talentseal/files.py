@@ -11,7 +11,7 @@ What the bytes mean is left to the callers. Failures are UnavailableError with a
 import errno
 import os
 import stat
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -39,12 +39,12 @@ def write_atomic(path: Path, data: bytes, *, mode: int = PRIVATE_FILE) -> None:
 
     Raises UnavailableError (`STORAGE_FULL` when that is the cause); the old content then stays.
     """
-    _write(path, data, mode, os.replace)
+    _write(path, (data,), mode, os.replace)
 
 
-def write_unsynced(path: Path, data: bytes, *, mode: int = PRIVATE_FILE) -> None:
+def write_unsynced(path: Path, pieces: Iterable[bytes], *, mode: int = PRIVATE_FILE) -> None:
     """`write_atomic` that does not wait for the disk: a power cut may take it until `sync`."""
-    _write(path, data, mode, os.replace, durable=False)
+    _write(path, pieces, mode, os.replace, durable=False)
 
 
 def sync(path: Path) -> None:
@@ -66,7 +66,7 @@ def write_private(path: Path, data: bytes) -> None:
 
 def write_new(path: Path, data: bytes, *, mode: int = PRIVATE_FILE) -> None:
     """`write_atomic` that never replaces: of two writers one succeeds. Raises UnavailableError."""
-    _write(path, data, mode, os.link)
+    _write(path, (data,), mode, os.link)
 
 
 def make_private_folder(folder: Path) -> None:
@@ -119,7 +119,7 @@ def _read(path: Path, max_bytes: int, *, private: bool) -> bytes:
 
 def _write(
     path: Path,
-    data: bytes,
+    pieces: Iterable[bytes],
     mode: int,
     place: Callable[[Path, Path], None],
     *,
@@ -133,7 +133,7 @@ def _write(
         try:
             with os.fdopen(descriptor, "wb") as file:
                 os.fchmod(descriptor, mode)
-                file.write(data)
+                file.writelines(pieces)
                 file.flush()
                 if durable:
                     os.fsync(descriptor)

@@ -7,9 +7,9 @@ status are judged in `verify`.
 Standards: SD-JWT RFC 9901; SD-JWT VC draft-ietf-oauth-sd-jwt-vc-19 (media type `dc+sd-jwt`).
 """
 
-import hashlib
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from functools import lru_cache
+from hashlib import sha256
 from typing import Any, NamedTuple, NoReturn
 
 from talentseal.encoding import (
@@ -19,9 +19,11 @@ from talentseal.encoding import (
     b64url_decode_all,
     b64url_encode,
     b64url_encode_all,
+    b64url_encode_bytes,
     b64url_encode_pieces,
     dump_json,
     dump_json_each,
+    json_list,
     parse_json,
     parse_json_arrays,
     too_large,
@@ -95,7 +97,7 @@ def parse(text: str) -> SdJwt:
 
 def sd_hash(bound_text: str) -> str:
     """What a key-binding token commits to (RFC 9901 §4.3.1)."""
-    return b64url_encode(hashlib.sha256(bound_text.encode("ascii")).digest())
+    return b64url_encode(sha256(bound_text.encode("ascii")).digest())
 
 
 def open_disclosures(
@@ -266,7 +268,7 @@ def _digests(disclosures: Sequence[bytes]) -> list[str]:
     Encoded in one go: a zero byte after each fills the last group of three, and what it adds is
     the 44th character alone.
     """
-    hashed = [hashlib.sha256(text).digest() for text in disclosures]
+    hashed = [sha256(text).digest() for text in disclosures]
     text = b64url_encode(b"\0".join([*hashed, b""]))
     return [text[at : at + DIGEST_CHARS] for at in range(0, len(text), DIGEST_CHARS + 1)]
 
@@ -377,8 +379,8 @@ def _unsealed(
         (kind.vct, kind.integrity),
         content.envelope[:4],
     )
-    rest = b64url_encode(cut_off + dump_json(payload)[1:])
-    return Unsealed(start, rest.encode(), b"~".join((b"", *disclosures, b"")))
+    body = b64url_encode_bytes(cut_off + dump_json(payload)[1:])
+    return Unsealed(start, body, b"~%b~" % b"~".join(disclosures) if disclosures else b"~")
 
 
 @lru_cache(maxsize=1024)  # an issuer repeats them for ever, or for an hour
@@ -421,7 +423,7 @@ def _payload(
         else:
             raise UsageError("claims that the type does not know", code="CLAIMS_INVALID")
     if always:
-        payload["_sd"] = cutter.hide(hidden, (), len(always), texts)
+        cutter.hide(hidden, (), len(always), payload, texts)
         payload["_sd_alg"] = "sha-256"
     return payload
 
@@ -439,94 +441,100 @@ class _Cutter:
 
     def __init__(self, kind: CredentialType) -> None:
         self._outer = _outer(kind.nested)
-        self._levels: list[_Level] = []
+        self._levels = [_Level() for _ in range(1 + max(map(len, kind.nested), default=1))]
 
     def hide(
-        self, members: Mapping[str, Any], path: Path, slots: int, texts: list[bytes]
-    ) -> list[str]:
-        """A list for the digests of all members, padded with decoys to `slots` and sorted.
+        self,
+        members: dict[str, Any],
+        path: Path,
+        slots: int,
+        into: dict[str, Any],
+        texts: list[bytes],
+    ) -> None:
+        """Make disclosures of all members; `into` will have their digests as `_sd`.
 
+        slots  how many digests there will be, with decoys
         texts  a list for the disclosures: what lies inside one will stand before it
         """
-        level, outer = self._level(len(path)), self._outer.get(path, _NOTHING)
-        inside = dict(members)
-        for name in members:
-            if name in outer:
-                inside[name] = self._hide_inside(inside[name], (*path, name), outer[name], texts)
-        return level.add(inside, inside.values(), slots - len(inside), texts, sorted)
+        outer = self._outer.get(path, _NOTHING)
+        for name in [name for name in members if name in outer]:
+            members[name] = self._hide_inside(members[name], (*path, name), outer[name], texts)
+        into["_sd"] = None  # its place among the members
+        group = _Group(len(members), slots - len(members), into, texts)
+        self._levels[len(path)].add(group, members, members.values())
 
     def _hide_inside(self, value: Any, path: Path, names: _Names, texts: list[bytes]) -> Any:
         """A claim with what is hidden inside it; None among the names: each of its elements."""
         if None in names:
-            return self._level(len(path)).add([None] * len(value), value, 0, texts, _as_elements)
-        hidden = {name: member for name, member in value.items() if name in names}
+            elements: list[Any] = []
+            group = _Group(len(value), 0, elements, texts)
+            self._levels[len(path)].add(group, [None] * len(value), value)
+            return elements
         clear = {name: member for name, member in value.items() if name not in names}
-        return {**clear, "_sd": self.hide(hidden, path, len(names), texts)}
-
-    def _level(self, depth: int) -> "_Level":
-        while len(self._levels) <= depth:
-            self._levels.append(_Level())
-        return self._levels[depth]
+        hidden = {name: member for name, member in value.items() if name in names}
+        self.hide(hidden, path, len(names), clear, texts)
+        return clear
 
     def cut(self, randomness: Randomness) -> None:
         """Write the disclosures and digests of all that was hidden."""
         for level in reversed(self._levels):
-            level.cut(randomness)
+            if level.groups:
+                level.cut(randomness)
 
 
-_Form = Callable[[list[str]], list[Any]]
+class _Group(NamedTuple):
+    """What one object or one list hides: how many disclosures, how many decoys beside them.
+
+    into   the object whose `_sd`, or the list whose elements, the digests will be
+    texts  a list for the disclosures
+    """
+
+    hidden: int
+    decoys: int
+    into: dict[str, Any] | list[Any]
+    texts: list[bytes]
 
 
 class _Level:
-    """What is hidden equally deep.
+    """What is hidden equally deep: names and values of the disclosures, and their groups.
 
-    names, values  of the disclosures; None for the name of an element
-    groups         what belongs together: how many disclosures, how many decoys, the list for the
-                   texts, the list for the digests and their form
+    None for the name of an element.
     """
 
     def __init__(self) -> None:
         self.names: list[str | None] = []
         self.values: list[Any] = []
-        self.groups: list[tuple[int, int, list[bytes], list[Any], _Form]] = []
+        self.groups: list[_Group] = []
 
-    def add(
-        self,
-        names: Collection[str | None],
-        values: Iterable[Any],
-        decoys: int,
-        texts: list[bytes],
-        form: _Form,
-    ) -> list[Any]:
-        """Hide some; the list in which their digests will be."""
-        into: list[Any] = []
-        self.names.extend(names)
-        self.values.extend(values)
-        self.groups.append((len(names), decoys, texts, into, form))
-        return into
+    def add(self, group: _Group, names: Collection[str | None], values: Collection[Any]) -> None:
+        self.names += names
+        self.values += values
+        self.groups.append(group)
 
     def cut(self, randomness: Randomness) -> None:
         """The disclosures, then the digests, where they belong."""
-        salts = b64url_encode_pieces(randomness(SALT_BYTES * len(self.names)), SALT_BYTES)
-        parts = [
-            (salt, value) if name is None else (salt, name, value)
-            for salt, name, value in zip(salts, self.names, self.values, strict=True)
-        ]
-        disclosures = b64url_encode_all(dump_json_each(parts))
-        hashed = b"".join([hashlib.sha256(text).digest() for text in disclosures])
-        digests = b64url_encode_pieces(hashed, DIGEST_BYTES)
-        padding = DIGEST_BYTES * sum(group[1] for group in self.groups)
-        decoys = b64url_encode_pieces(randomness(padding), DIGEST_BYTES)
-        at = after = 0
-        for count, padding, texts, into, form in self.groups:
-            begin, at = at, at + count
-            first, after = after, after + padding
+        disclosures = self._disclosures(randomness)
+        hashed = [sha256(text).digest() for text in disclosures]
+        padding = randomness(DIGEST_BYTES * sum([group.decoys for group in self.groups]))
+        digests = b64url_encode_pieces(b"".join((*hashed, padding)), DIGEST_BYTES)
+        at, after = 0, len(hashed)
+        for hidden, decoys, into, texts in self.groups:
+            begin, at = at, at + hidden
+            first, after = after, after + decoys
             texts.extend(disclosures[begin:at])
-            into.extend(form(digests[begin:at] + decoys[first:after]))
+            if isinstance(into, dict):
+                into["_sd"] = json_list(sorted(digests[begin:at] + digests[first:after]))
+            else:
+                into.extend([{"...": digest.decode()} for digest in digests[begin:at]])
 
-
-def _as_elements(digests: list[str]) -> list[dict[str, str]]:
-    return [{"...": digest} for digest in digests]
+    def _disclosures(self, randomness: Randomness) -> list[bytes]:
+        cut = b64url_encode_pieces(randomness(SALT_BYTES * len(self.names)), SALT_BYTES)
+        salts = [salt.decode() for salt in cut]
+        parts: list[Any] = list(zip(salts, self.names, self.values, strict=True))
+        if None in self.names:
+            parts = [(salt, value) if name is None else (salt, name, value)
+                     for salt, name, value in parts]  # fmt: skip
+        return b64url_encode_all(dump_json_each(parts))
 
 
 @lru_cache(maxsize=64)

@@ -8,7 +8,7 @@ is in `status_list`.
 Standard: draft-ietf-oauth-status-list-21, in both the JWT (§5.1) and the CWT form (§5.2).
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple, NoReturn
 
 from talentseal import cose, jose
@@ -66,6 +66,15 @@ class StatusList(NamedTuple):
         if index < 0 or bit >> 3 >= len(self.data):
             return None
         return self.data[bit >> 3] >> (bit & 7) & ((1 << self.bits) - 1)
+
+    def valid_of(self, indices: Sequence[int]) -> list[int]:
+        """Those whose entry is `VALID`, without a call for each."""
+        data, bits, size, mask = self.data, self.bits, self.size, (1 << self.bits) - 1
+        return [
+            index
+            for index in indices
+            if 0 <= index < size and data[index * bits >> 3] >> (index * bits & 7) & mask == VALID
+        ]
 
 
 class StatusToken(NamedTuple):

@@ -4,6 +4,7 @@ The name beside the place holds the digest of what is in it, so that a chunk tha
 because somebody was killed in between, is never mistaken for the one on record.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
@@ -21,12 +22,17 @@ class Folder:
     path: Path
     job: str
 
-    def keep(self, number: int, content: bytes) -> str:
+    def keep(self, number: int, content: Sequence[bytes]) -> str:
         """Write a chunk beside its place; its SHA-256, hex. Raises UnavailableError.
 
         It is on the disk after `settle`, for which whoever has more to seal need not wait.
+
+        content  in pieces: a whole one is never put together
         """
-        digest = sha256(content).hexdigest()
+        hashed = sha256()
+        for piece in content:
+            hashed.update(piece)
+        digest = hashed.hexdigest()
         write_unsynced(self._part(number, digest), content)
         return digest
 

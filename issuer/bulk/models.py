@@ -43,10 +43,10 @@ class SealedRow(NamedTuple):
 class SealedSlice(NamedTuple):
     """Certificates that were sealed together.
 
-    lines  what is handed out, a line of JSON each
+    lines  what is handed out, a line of JSON each, in pieces of some lines
     """
 
-    lines: bytes
+    lines: Sequence[bytes]
     rows: Sequence[SealedRow]
 
 

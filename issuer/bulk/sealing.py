@@ -125,7 +125,7 @@ class Sealer:
             lines.append(_lines(sealed, first + at))
             made += sealed
         self._look(made, now)
-        return SealedSlice(b"".join(lines), [one.row for one in made])
+        return SealedSlice(lines, [one.row for one in made])
 
     def _seal_step(self, rows: Sequence[_Row], given: Sequence[Given], now: datetime) -> list[Made]:
         chosen = [at for at, row in enumerate(rows) if "holder" in row]

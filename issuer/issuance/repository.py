@@ -6,6 +6,7 @@ then, an index once taken is never taken again.
 
 from collections.abc import Sequence
 from functools import lru_cache
+from itertools import repeat
 from typing import Any, NamedTuple
 
 from sqlalchemy import Connection, Engine, func, insert, select, update
@@ -16,7 +17,7 @@ from issuer.issuance.models import Place
 from talentseal.bundle import Bundle
 from talentseal.encoding import parse_json
 from talentseal.errors import RefusedError, UnavailableError
-from talentseal.status import VALID, StatusList
+from talentseal.status import StatusList
 
 MAX_BLOCK_BYTES = 1024 * 1024  # 65,536 indices of seven digits
 MAX_BLOCK_INDICES = 65_536
@@ -59,8 +60,8 @@ def take_in(db: Connection, bundle: Bundle, count: int) -> list[Place]:
         indices = _indices_of(db, block.block)
         while len(places) < count and (taken := _advance(db, block.block, count - len(places))):
             # After a restore the world may know more about an index than this database does.
-            places += [(block.uri, i) for i in indices[taken.start : taken.stop]
-                       if held.value(i) == VALID]  # fmt: skip
+            usable = held.valid_of(indices[taken.start : taken.stop])
+            places += zip(repeat(block.uri), usable, strict=False)
     if len(places) < count:
         raise _no_room()
     return places

@@ -94,7 +94,18 @@ def test_many_values_are_encoded_as_each_alone(values: list[bytes], size: int) -
     assert encoding.b64url_encode_all(values) == [text.encode() for text in alone]
     pieces = [value.ljust(size, b"\xff")[:size] for value in values]
     together = encoding.b64url_encode_pieces(b"".join(pieces), size)
-    assert together == [b64url_encode(piece) for piece in pieces]
+    assert together == tuple(b64url_encode(piece).encode() for piece in pieces)
+    assert encoding.dump_json({"a": encoding.json_list(together)}) == encoding.dump_json(
+        {"a": [b64url_encode(piece) for piece in pieces]}
+    )
+
+
+@given(st.lists(st.text(ALPHABET + "+/=", max_size=12).map(str.encode), max_size=4))
+def test_many_texts_are_decoded_as_each_alone(texts: list[bytes]) -> None:
+    alone = [answer(b64url_decode, text) for text in texts]
+    kind, found = answer(encoding.b64url_decode_all, texts)
+    assert (kind == "refused") == any(one[0] == "refused" for one in alone)
+    assert kind == "refused" or found == [one[1] for one in alone]
 
 
 @given(st.lists(st.recursive(st.text() | st.none() | st.integers(0, 9), st.lists), max_size=8))
@@ -102,7 +113,7 @@ def test_many_values_are_written_as_each_alone(values: list[Any]) -> None:
     assert encoding.dump_json_each(values) == [encoding.dump_json(value) for value in values]
 
 
-@given(st.text(ALPHABET, max_size=40))
+@given(st.text(ALPHABET + "+/= \n", max_size=40))
 def test_bytes_have_exactly_one_base64url_text(text: str) -> None:
     kind, data = answer(b64url_decode, text)
     assert kind == "refused" or b64url_encode(data) == text

@@ -28,8 +28,8 @@ def refusal(error: pytest.ExceptionInfo[UnavailableError]) -> str:
 
 def test_what_need_not_be_on_the_disk_yet_is_whole_and_is_brought_there(tmp_path: Path) -> None:
     path = tmp_path / "a file"
-    write_unsynced(path, b"old")
-    write_unsynced(path, b"new")
+    write_unsynced(path, [b"ol", b"d"])
+    write_unsynced(path, [b"ne", b"w"])
     sync(path)
     assert read_bounded(path, 3) == b"new"
     assert [one.name for one in tmp_path.iterdir()] == ["a file"]
