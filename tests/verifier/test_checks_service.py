@@ -10,10 +10,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from verifier_service import VerifierService, verifier_service
+from simulator import World
+from verifier_service import VerifierService, WorldTrust, verifier_service
 
 from schemas.verdict_document import VerdictDocument
 from talentseal import codetext, qr
+from talentseal.bundle import Bundle
 from talentseal.encoding import b64url_encode
 from verifier.checks.service import MAX_LINE_BYTES
 from verifier.receipts.service import evidence_digest
@@ -151,6 +153,38 @@ def test_a_live_proof_is_good_once(service: VerifierService) -> None:
     verdict = service.check(shown, **asked).json()
     assert verdict["outcome"] == "refuse"
     assert verdict["checks"][-2]["code"] == "HOLDER_REPLAYED"
+
+
+class CountedTrust(WorldTrust):
+    """Trust data that counts how often it was looked into."""
+
+    looks = 0
+
+    @property
+    def bundle(self) -> Bundle:
+        self.looks += 1
+        return self._held
+
+    @bundle.setter
+    def bundle(self, bundle: Bundle) -> None:
+        self._held = bundle
+
+
+def test_a_live_proof_costs_one_judgement_and_a_used_one_a_second(tmp_path: Path) -> None:
+    world = World.honest()
+    held = world.city.issue()
+    trust = CountedTrust(world)
+    shown = held.present(audience="https://desk.example", nonce="n-1234567890", at=world.now)
+    with verifier_service(tmp_path, world=world, trust=trust) as service:
+
+        def looks(evidence: str) -> tuple[int, str]:
+            before = trust.looks
+            answer = service.check(evidence, audience="https://desk.example", nonce="n-1234567890")
+            return trust.looks - before, answer.json()["outcome"]
+
+        once, _ = looks(held.text)
+        assert looks(shown) == (once, "accept")
+        assert looks(shown) == (2 * once, "refuse")
 
 
 def test_nobody_waits_for_a_memory_of_proofs_that_another_holds(tmp_path: Path) -> None:

@@ -25,6 +25,7 @@ from verifier.checks.service import (
     Question,
     answer,
     answer_at_once,
+    confirmed,
     parse_question,
     question_of,
 )
@@ -78,10 +79,10 @@ def checks_router(station: Station, receipts: Receipts) -> APIRouter:
     async def check(request: Request) -> Response:
         """Check one certificate. The answer is 200 with the verdict, whatever it says."""
         question = await _question(request, turns)
-        verdict = answer_at_once(station, question)
-        if verdict is None:
+        verdict, proof = answer_at_once(station, question)
+        if proof is not None:
             async with proofs.turn():
-                verdict = await run_in_threadpool(answer, station, question)
+                verdict = await run_in_threadpool(confirmed, station, question, verdict, proof)
         headers = {
             "Cache-Control": "no-store",
             RECEIPT: receipts.take(verdict, question.evidence),

@@ -100,25 +100,50 @@ def _refuse(faults: list[dict[str, str]]) -> NoReturn:
     raise error
 
 
-class _Noticed:
-    """Notices whether a proof would have to be remembered, and remembers nothing."""
+class Proof(NamedTuple):
+    """What is to be remembered of a holder's proof: its digest, and until when (NumericDate)."""
 
-    proof = False
+    key: bytes
+    until: int
+
+
+class _Unasked:
+    """Takes a proof for new and keeps what its memory is still to be asked."""
+
+    proof: Proof | None = None
 
     def first_use(self, key: bytes, *, until: int) -> bool:
-        del key, until
-        self.proof = True
+        self.proof = Proof(key, until)
         return True
 
 
-def answer_at_once(station: Station, question: Question) -> Verdict | None:
-    """The verdict, unless a proof was shown: its memory is a file that others may hold.
+class _Used:
+    """Knows every proof already."""
 
-    None then: `answer` is to be called where waiting stops nobody else. Raises UsageError.
+    def first_use(self, key: bytes, *, until: int) -> bool:
+        del key, until
+        return False
+
+
+def answer_at_once(station: Station, question: Question) -> tuple[Verdict, Proof | None]:
+    """The verdict; where a proof was shown, one that holds only if `confirmed` says so.
+
+    The memory of proofs is a file that others may hold: it is asked where waiting stops nobody
+    else. Raises UsageError for an unknown policy.
     """
-    noticed = _Noticed()
-    verdict = _judge(station, question, noticed)
-    return None if noticed.proof else verdict
+    unasked = _Unasked()
+    verdict = _judge(station, question, unasked)
+    return verdict, unasked.proof
+
+
+def confirmed(station: Station, question: Question, verdict: Verdict, proof: Proof) -> Verdict:
+    """The verdict for a proof that is new, or another one. May wait for the memory of proofs.
+
+    Raises UnavailableError where the proof cannot be remembered.
+    """
+    if station.replays().first_use(proof.key, until=proof.until):
+        return verdict
+    return _judge(station, question, _Used())
 
 
 def answer(station: Station, question: Question) -> Verdict:
