@@ -2,10 +2,12 @@
 
 import json
 import sqlite3
+import threading
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +18,7 @@ from verifier_service import VerifierService, WorldTrust, verifier_service
 from schemas.verdict_document import VerdictDocument
 from talentseal import codetext, qr
 from talentseal.bundle import Bundle
-from talentseal.encoding import b64url_encode
+from talentseal.encoding import b64url_encode, from_seconds
 from verifier.checks.service import MAX_LINE_BYTES
 from verifier.receipts.service import evidence_digest
 from verifier.station import REPLAYS
@@ -223,6 +225,64 @@ def test_many_lines_are_answered_in_order_and_a_bad_one_ends_nothing(
     assert found[2]["verdict"]["outcome"] == "refuse"
     assert found[3]["problem"]["code"] == "TOO_LARGE"
     assert {one["verdict"]["credential"]["form"] for one in found[4:]} == {"sd-jwt-vc"}
+
+
+class Threads:
+    """A clock that notes which threads of the service judge, in the order in which they ask."""
+
+    def __init__(self, world: World) -> None:
+        self._world, self.seen = world, list[int]()
+
+    def __call__(self) -> datetime:
+        if threading.current_thread().name.startswith("AnyIO"):
+            self.seen.append(threading.get_ident())
+            time.sleep(0.001)  # another would ask meanwhile, if it could
+        return from_seconds(self._world.now)
+
+
+def test_of_many_batches_one_slice_is_judged_at_a_time(tmp_path: Path) -> None:
+    world = World.honest()
+    threads = Threads(world)
+    body = b"\n".join([b'{"evidence":"x"}'] * 100)
+    with verifier_service(tmp_path, world=world, clock=threads) as service:
+
+        def judge(_: int) -> int:
+            return len(
+                service.client.post("/v1/checks/batch", content=body, headers=NDJSON).content
+            )
+
+        with ThreadPoolExecutor(3) as pool:
+            assert len(set(pool.map(judge, range(3)))) == 1
+    in_a_slice = len(threads.seen) // 6
+    assert in_a_slice
+    for start in range(0, len(threads.seen), in_a_slice):
+        assert len(set(threads.seen[start : start + in_a_slice])) == 1
+
+
+def outcomes(service: VerifierService, *evidences: str) -> list[str]:
+    """Of one batch, in order."""
+    lines = [json.dumps({"evidence": evidence}).encode() for evidence in evidences]
+    answer = service.client.post("/v1/checks/batch", content=b"\n".join(lines), headers=NDJSON)
+    return [json.loads(line)["verdict"]["outcome"] for line in answer.content.splitlines()]
+
+
+def test_a_proof_is_good_once_in_a_batch_too_and_only_proofs_wait_for_their_memory(
+    tmp_path: Path,
+) -> None:
+    with verifier_service(tmp_path) as service:
+        held = service.world.city.issue()
+        service.trust.refresh()
+        text = codetext.write_text(held.live(at=service.world.now), host="verify.city.example")
+        assert outcomes(service, held.text, text, text) == ["accept", "accept", "refuse"]
+        with closing(sqlite3.connect(tmp_path / REPLAYS, isolation_level=None)) as other:
+            other.execute("begin exclusive")
+            with ThreadPoolExecutor(1) as pool:
+                waiting = pool.submit(outcomes, service, text)
+                time.sleep(0.3)  # it has come by now, and waits
+                assert outcomes(service, held.text) == ["accept"]
+                assert not waiting.done()
+                other.execute("rollback")
+                assert waiting.result() == ["refuse"]
 
 
 def test_an_empty_batch_and_one_of_too_many_lines_are_refused(service: VerifierService) -> None:

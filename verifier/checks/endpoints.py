@@ -1,5 +1,6 @@
 """`POST /v1/checks` and `/v1/checks/batch`: questions in, verdicts out, whatever they say."""
 
+import asyncio
 from collections.abc import AsyncIterator, Sequence
 from typing import Any
 
@@ -22,8 +23,8 @@ from verifier.checks.service import (
     MAX_LINE_BYTES,
     MAX_LINES,
     MEMBERS,
+    Proof,
     Question,
-    answer,
     answer_at_once,
     confirmed,
     parse_question,
@@ -73,6 +74,7 @@ def checks_router(station: Station, receipts: Receipts) -> APIRouter:
     router = APIRouter(prefix="/v1/checks", tags=["checks"], route_class=PlainRoute)
     readers = station.file_readers
     turns = Turns(readers, waiting=readers * WAITING_FOR_EACH)
+    slices = asyncio.Semaphore()
     proofs = Turns(_PROOFS_AT_ONCE, waiting=_PROOFS_AT_ONCE * WAITING_FOR_EACH)
 
     @router.post("", openapi_extra=_ONE, responses={200: {"model": VerdictDocument}})
@@ -95,7 +97,7 @@ def checks_router(station: Station, receipts: Receipts) -> APIRouter:
         """Check many: a question a line in, an answer a line out, in order."""
         check_media_type(request, NDJSON)
         lines = _lines(await request.body())
-        answers = _answers(station, receipts, lines, _language(request))
+        answers = _answers(slices, station, receipts, lines, _language(request))
         return StreamingResponse(answers, headers={"Cache-Control": "no-store"}, media_type=NDJSON)
 
     return router
@@ -164,21 +166,47 @@ def _lines(body: bytes) -> Sequence[bytes]:
 
 
 async def _answers(
-    station: Station, receipts: Receipts, lines: Sequence[bytes], lang: str
+    turn: asyncio.Semaphore,
+    station: Station,
+    receipts: Receipts,
+    lines: Sequence[bytes],
+    lang: str,
 ) -> AsyncIterator[bytes]:
-    """A line that is wrong gets its problem and ends nothing."""
+    """A line that is wrong gets its problem and ends nothing.
+
+    Of all batches one slice is judged at a time: several threads would judge no faster together,
+    and the refresher of trust data would have to wait for each of them. Whoever waits for the
+    memory of proofs waits outside.
+    """
     for start in range(0, len(lines), _SLICE):
         part = lines[start : start + _SLICE]
-        yield await run_in_threadpool(_slice, station, receipts, part, start + 1, lang)
+        async with turn:
+            found = await run_in_threadpool(_judge_all, station, part)
+        yield await run_in_threadpool(_told, station, receipts, found, start + 1, lang)
 
 
-def _slice(
-    station: Station, receipts: Receipts, lines: Sequence[bytes], first: int, lang: str
+_Found = tuple[Question, Verdict, Proof | None] | TalentsealError
+
+
+def _judge_all(station: Station, lines: Sequence[bytes]) -> Sequence[_Found]:
+    return [_judged(station, line) for line in lines]
+
+
+def _judged(station: Station, line: bytes) -> _Found:
+    try:
+        question = parse_question(line, max_bytes=MAX_LINE_BYTES)
+        return question, *answer_at_once(station, question)
+    except TalentsealError as error:
+        return error
+
+
+def _told(
+    station: Station, receipts: Receipts, found: Sequence[_Found], first: int, lang: str
 ) -> bytes:
     """A step is taken over all of them: a signature check leaves nothing else in the caches."""
-    found = [_judged(station, line) for line in lines]
+    settled = [_settled(station, one) for one in found]
     told: list[dict[str, Any]] = []
-    for number, one in enumerate(found, first):
+    for number, one in enumerate(settled, first):
         if isinstance(one, TalentsealError):
             told.append({"line": number, "problem": problem_document(one)})
         else:
@@ -188,9 +216,14 @@ def _slice(
     return b"".join([dump_json(one) + b"\n" for one in told])
 
 
-def _judged(station: Station, line: bytes) -> tuple[Question, Verdict] | TalentsealError:
+def _settled(station: Station, one: _Found) -> tuple[Question, Verdict] | TalentsealError:
+    """With the word of the memory of proofs, where one was shown; it may have to wait."""
+    if isinstance(one, TalentsealError):
+        return one
+    question, verdict, proof = one
+    if proof is None:
+        return question, verdict
     try:
-        question = parse_question(line, max_bytes=MAX_LINE_BYTES)
-        return question, answer(station, question)
+        return question, confirmed(station, question, verdict, proof)
     except TalentsealError as error:
         return error

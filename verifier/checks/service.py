@@ -146,14 +146,6 @@ def confirmed(station: Station, question: Question, verdict: Verdict, proof: Pro
     return _judge(station, question, _Used())
 
 
-def answer(station: Station, question: Question) -> Verdict:
-    """The verdict, by the trust data in force. May wait for the memory of proofs.
-
-    Raises UsageError for an unknown policy, UnavailableError where a proof cannot be remembered.
-    """
-    return _judge(station, question, station.replays())
-
-
 def _judge(station: Station, question: Question, replays: Replays) -> Verdict:
     policy = station.policy(question.policy, place=question.place, purpose=question.purpose)
     evidence = Evidence(question.evidence, audience=question.audience, nonce=question.nonce)
