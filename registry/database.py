@@ -15,7 +15,7 @@ from talentseal.errors import UsageError
 from talentseal.service.database import Schema, read_only
 from talentseal.service.migrations import NUMBER
 
-REVISION = "0003"  # the newest of registry/migrations/versions
+REVISION = "0004"  # the newest of registry/migrations/versions
 SCHEMA = Schema("registry", Path(__file__).parent / "migrations", REVISION, own="jurisdiction")
 
 

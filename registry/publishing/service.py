@@ -52,7 +52,7 @@ from registry.publishing.repository import (
 from registry.publishing.sweeping import mark_named, remove_unnamed
 from registry.status_lists.orders import Outcome, take_orders
 from registry.status_lists.service import keep_room, status_prefix
-from registry.status_lists.tokens import Reader, read_back, token_files
+from registry.status_lists.tokens import Reader, build_lists, read_back, token_files
 from talentseal.artefacts import (
     HEAD,
     Head,
@@ -165,6 +165,7 @@ def _publish_one(
     if whole:
         with office.reading() as session:
             mark_named(_folder(office, code), _current(session, code), now=office.now)
+    build_lists(office, code)
     with office.transaction() as session:
         row = get_jurisdiction(session, code)
         prefix = status_prefix(row.entity_id)

@@ -13,6 +13,7 @@ class StatusListRow(Base):
     next_free     the next counter to be handed out; only rises
     issued_at     `iat` of its newest token; only rises
     published_at  when its first token was read back from the public folder
+    changes       how often entries of it were changed: the same number, the same list
     """
 
     __tablename__ = "status_list"
@@ -26,6 +27,7 @@ class StatusListRow(Base):
     next_free: Mapped[int]
     issued_at: Mapped[int]
     published_at: Mapped[int | None]
+    changes: Mapped[int] = mapped_column(server_default=text("0"))
 
 
 class StatusBlockRow(Base):

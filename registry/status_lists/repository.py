@@ -230,7 +230,7 @@ def _blocks_among(session: Session, issuer: int, blocks: Iterable[str]) -> set[s
 
 
 def update_entries(session: Session, entries: Sequence[Entry], *, now: int) -> None:
-    """Keep new values, and which order has brought them."""
+    """Keep new values, and which order has brought them; the lists count it as a change."""
     if not entries:
         return
     statement = (
@@ -240,6 +240,13 @@ def update_entries(session: Session, entries: Sequence[Entry], *, now: int) -> N
     )
     rows = [{"of": e.list_id, "at": e.idx, "new": e.value, "by": e.seq} for e in entries]
     session.connection().execute(statement, rows)
+    changed = sorted({entry.list_id for entry in entries})
+    session.execute(
+        update(StatusListRow)
+        .where(StatusListRow.id.in_(changed))
+        .values(changes=StatusListRow.changes + 1)
+        .execution_options(synchronize_session="fetch")
+    )
 
 
 def batched(values: Iterable[Any]) -> Iterator[list[Any]]:

@@ -44,6 +44,7 @@ def new_list(session: Session, jurisdiction: str, prefix: str) -> StatusListRow:
         next_free=0,
         issued_at=0,
         published_at=None,
+        changes=0,
     )
     session.add(row)
     session.flush()

@@ -1,9 +1,10 @@
 """Signed status tokens: built from the entries, and read back as a stranger would.
 
 Only chunks that changed since the list was built last are compressed anew, and between two whole
-publications a list without a change keeps its tokens. A new list counts as published once both its
-tokens were read in public and admitted under the provider's keys: from the public folder, or, where
-a service runs, through the address that everybody uses.
+publications a list without a change keeps its tokens. A list is built before the transaction that
+signs it: a million entries take seconds, for which no order waits. A new list counts as published
+once both its tokens were read in public and admitted under the provider's keys: from the public
+folder, or, where a service runs, through the address that everybody uses.
 """
 
 from collections.abc import Callable, Mapping
@@ -38,27 +39,48 @@ It raises UnavailableError."""
 
 @dataclass
 class Built:
-    """A list as it was built last, and the tokens made of it."""
+    """A list as it was built last, and the tokens made of it.
+
+    changes     how often the list had been changed when it was read; -1: never read
+    compressed  all its values; b"": to be made
+    files       no tokens where its values changed after them
+    """
 
     values: ChunkedList
     entries: Mapping[int, frozenset[int]] = field(default_factory=dict)
+    changes: int = -1
+    compressed: bytes = b""
     files: Mapping[str, bytes] = field(default_factory=dict)
 
-    def bring_up(self, entries: Mapping[int, frozenset[int]]) -> bool:
-        """Take over what the database says; False if it is what was said before.
-
-        entries  value -> the indices that have it
-        """
+    def bring_up(self, entries: Mapping[int, frozenset[int]]) -> None:
+        """Take over what the database says: value -> the indices that have it."""
         if entries == self.entries:
-            return False
+            return
         for value, indices in self.entries.items():
             for idx in indices - entries.get(value, frozenset()):
                 self.values.set(idx, 0)
         for value, indices in entries.items():
             for idx in indices - self.entries.get(value, frozenset()):
                 self.values.set(idx, value)
-        self.entries = entries
-        return True
+        self.entries, self.compressed, self.files = entries, b"", {}
+
+
+def build_lists(office: Office, code: str) -> None:
+    """Read and compress the lists of a jurisdiction that changed since they were built last."""
+    with office.reading() as session:
+        for one in repository.lists_of(session, code):
+            _build(office, session, one)
+
+
+def _build(office: Office, session: Session, one: StatusListRow) -> Built:
+    built: Built | None = office.built.get(one.id)
+    if built is None:
+        built = office.built[one.id] = Built(ChunkedList(entries=one.size, bits=one.bits))
+    if built.changes != one.changes:
+        built.bring_up(repository.set_entries(session, one.id))
+        built.changes = one.changes
+    built.compressed = built.compressed or built.values.compressed()
+    return built
 
 
 def token_files(
@@ -102,15 +124,11 @@ def _tokens(
     now: int,
     published: Mapping[str, str] | None,
 ) -> Mapping[str, bytes]:
-    built = office.built.get(one.id)
-    if built is None:
-        built = office.built[one.id] = Built(ChunkedList(entries=one.size, bits=one.bits))
-    has_changed = built.bring_up(repository.set_entries(session, one.id))
-    if has_changed or published is None or not _in_force(built.files, published):
+    built = _build(office, session, one)
+    if published is None or not _in_force(built.files, published):
         one.issued_at = max(now, one.issued_at)  # never older than the one before
-        built.files = _sealed(office, one, key, built.values)
-    files: Mapping[str, bytes] = built.files
-    return files
+        built.files = _sealed(office, one, key, built.compressed)
+    return built.files
 
 
 def _in_force(files: Mapping[str, bytes], published: Mapping[str, str]) -> bool:
@@ -119,13 +137,13 @@ def _in_force(files: Mapping[str, bytes], published: Mapping[str, str]) -> bool:
 
 
 def _sealed(
-    office: Office, one: StatusListRow, key: EntityKeyRow, values: ChunkedList
+    office: Office, one: StatusListRow, key: EntityKeyRow, compressed: bytes
 ) -> dict[str, bytes]:
     signer = office.signer(key.kid)
     said: dict[str, Any] = {
         "uri": one.uri,
         "bits": one.bits,
-        "compressed": values.compressed(),
+        "compressed": compressed,
         "issued_at": one.issued_at,
         "expires_at": one.issued_at + LIFE_SECONDS,
         "aggregation_uri": one.uri.rpartition("/")[0],

@@ -1,14 +1,16 @@
 from collections.abc import Sequence
+from typing import Any
 
 import pytest
 from postgres import both_databases
 from registry_desk import STATION, SZ, Desk
 from registry_service import block_request, order
-from sqlalchemy import Engine, text
+from sqlalchemy import Engine, event, text
 from sqlalchemy.orm import Session
 
 from registry.database import transaction
 from registry.office import Office, open_office
+from registry.publishing.service import publish
 from registry.settings import load_settings
 from registry.status_lists import repository
 from registry.status_lists.models import StatusBlockRow
@@ -16,9 +18,11 @@ from registry.status_lists.orders import take_order
 from registry.status_lists.requests import answer_request
 from registry.status_lists.service import STEP
 from talentseal.commandline import now
+from talentseal.encoding import inflate
 from talentseal.errors import UnavailableError
 from talentseal.keys import SoftwareSigner
 from talentseal.service.database import connect
+from talentseal.status import StatusList, parse_status_token
 
 
 @pytest.fixture
@@ -141,6 +145,47 @@ def test_another_list_is_begun_in_time_and_used_once_published(desk: Desk, engin
 def test_a_list_that_has_room_is_the_only_one(desk: Desk, engine: Engine) -> None:
     desk.ask("publish")
     assert len(list_ids(engine)) == 1
+
+
+def read_of(engine: Engine) -> list[Any]:
+    """Ids of the lists whose entries are read from now on, as they are."""
+    lists: list[Any] = []
+
+    def note(*args: Any) -> None:
+        if "status_entry.value !=" in args[2]:
+            lists.append(args[3][-2] if isinstance(args[3], tuple) else args[3]["list_id_1"])
+
+    event.listen(engine, "before_cursor_execute", note)
+    return lists
+
+
+@both_databases
+def test_only_lists_that_changed_are_read_whoever_changed_them(
+    desk: Desk, engine: Engine, station_key: SoftwareSigner
+) -> None:
+    leave(engine, 300)
+    desk.ask("publish")  # a second list is begun
+    here = office()
+    blocks = [answer_request(here, block_request(station_key, n))[0] for n in (200, 200)]
+    first, second = blocks
+    assert {block.uri.rsplit("/", 1)[1] for block in blocks} == set(list_ids(engine))
+    publish(here, [SZ])
+    lists = read_of(here.engine)
+    publish(here, [SZ])
+    publish(here, [SZ], whole=False)
+    assert lists == []
+    for seq, block in enumerate((second, first), start=1):
+        take_order(office(), order(station_key, seq, [(block.uri, block.indices[0], 1)]))
+        publish(here, [SZ], whole=False)
+        assert lists.pop() in block.uri
+        assert not lists
+        assert status_of(desk, block.uri).value(block.indices[0]) == 1
+
+
+def status_of(desk: Desk, uri: str) -> StatusList:
+    token = parse_status_token(desk.read(SZ)[f"status/{uri.rsplit('/', 1)[1]}.jwt"])
+    data = inflate(token.compressed, max_bytes=2**20)
+    return StatusList(uri, token.bits, data, token.issued_at, None, None)
 
 
 def test_a_list_that_cannot_be_read_back_is_not_used(desk: Desk, engine: Engine) -> None:
