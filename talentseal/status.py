@@ -29,7 +29,7 @@ VALID, INVALID, SUSPENDED = 0, 1, 2
 JWT_TYP = "statuslist+jwt"
 CWT_TYP = "application/statuslist+cwt"
 # CWT claim keys of draft-ietf-oauth-status-list-21: requested, not yet registered.
-CWT_SUB, CWT_EXP, CWT_IAT, CWT_TTL, CWT_LIST = 2, 4, 6, 65534, 65533
+CWT_SUB, CWT_EXP, CWT_NBF, CWT_IAT, CWT_TTL, CWT_LIST = 2, 4, 5, 6, 65534, 65533
 _BITS = frozenset((1, 2, 4, 8))
 _CWT_DEPTH = 6
 _MAX_CANDIDATES = 4  # keys tried for one kid8: a hint costs a bounded number of verifications
@@ -37,7 +37,7 @@ _SYNCHRONISE = "Synchronise; report if it repeats."
 _OFFICIAL_SOURCE = "Synchronise from the official source; report."
 
 
-_Times = tuple[Any, Any, Any]
+_Times = tuple[Any, Any, Any, Any]
 
 
 class StatusList(NamedTuple):
@@ -80,14 +80,16 @@ class StatusList(NamedTuple):
 class StatusToken(NamedTuple):
     """A parsed, unverified token.
 
-    kid  a hint: a thumbprint (JWT) or its first 8 bytes (CWT), or whatever another provider put
-         there; None where there is none
+    kid        a hint: a thumbprint (JWT) or its first 8 bytes (CWT), or whatever another provider
+               put there; None where there is none
+    starts_at  NumericDate before which it is not to be used (`nbf`)
     """
 
     form: str
     kid: str | bytes | None
     uri: str
     issued_at: int
+    starts_at: int | None
     expires_at: int | None
     ttl: int | None
     bits: int
@@ -131,7 +133,7 @@ def _parse_jwt(token: bytes) -> StatusToken:
     listed = claims.get("status_list")
     if not isinstance(listed, dict) or not isinstance(listed.get("lst"), str):
         _malformed("a status list token without a list")
-    times = _times(claims, "iat", "exp", "ttl")
+    times = _times(claims, "iat", "nbf", "exp", "ttl")
     return _typed(
         "jwt",
         jose.kid_of(jws.header) if "kid" in jws.header else None,
@@ -149,7 +151,7 @@ def _parse_cwt(token: bytes) -> StatusToken:
     listed = claims.get(CWT_LIST) if isinstance(claims, dict) else None
     if not isinstance(listed, dict):
         _malformed("a status list token without a list")
-    times = _times(claims, CWT_IAT, CWT_EXP, CWT_TTL)
+    times = _times(claims, CWT_IAT, CWT_NBF, CWT_EXP, CWT_TTL)
     return _typed(
         "cwt",
         _cose_kid(message),
@@ -180,11 +182,12 @@ def _cose_kid(message: cose.Sign1) -> bytes | None:
     return kid
 
 
-def _times(claims: Mapping[Any, Any], iat: int | str, exp: int | str, ttl: int | str) -> _Times:
-    """The three times, untyped; one that is there but null would pass for one left out."""
-    if any(claims.get(name, 0) is None for name in (exp, ttl)):
+def _times(claims: Mapping[Any, Any], iat: int | str, *others: int | str) -> _Times:
+    """The four times, untyped; one that is there but null would pass for one left out."""
+    nbf, exp, ttl = others
+    if any(claims.get(name, 0) is None for name in others):
         _malformed("a status list token with an empty time")
-    return claims.get(iat), claims.get(exp), claims.get(ttl)
+    return claims.get(iat), claims.get(nbf), claims.get(exp), claims.get(ttl)
 
 
 def _typed(
@@ -196,18 +199,18 @@ def _typed(
     listed: tuple[Any, Any],
     is_signed_by: Callable[[PublicKey], bool],
 ) -> StatusToken:
-    issued_at, expires_at, ttl = times
+    issued_at, starts_at, expires_at, ttl = times
     bits, compressed = listed
     if not isinstance(uri, str) or not is_time(issued_at):
         _malformed("a status list token without subject or time")
-    if expires_at is not None and not is_time(expires_at):
-        _malformed("a status list token with an impossible end")
+    if not all(time is None or is_time(time) for time in (starts_at, expires_at)):
+        _malformed("a status list token with an impossible start or end")
     if ttl is not None and (type(ttl) is not int or ttl <= 0):
         _malformed("a status list token with an impossible time to live")
     if type(bits) is not int or bits not in _BITS or not isinstance(compressed, bytes):
         _malformed("a status list of an unknown kind")
     return StatusToken(
-        form, kid, uri, issued_at, expires_at, ttl, bits, compressed, is_signed_by
+        form, kid, uri, issued_at, starts_at, expires_at, ttl, bits, compressed, is_signed_by
     )  # fmt: skip
 
 
@@ -219,7 +222,7 @@ def admit(token: bytes, *, uri: str, keys: Mapping[str, PublicKey], now: int) ->
     now   NumericDate
 
     Raises InputError: `STATUS_SIGNER`, `STATUS_SIGNATURE`, `STATUS_MALFORMED`,
-    `STATUS_MISMATCH`, `STATUS_STALE`.
+    `STATUS_MISMATCH`, `STATUS_UNAVAILABLE` (not to be used yet), `STATUS_STALE`.
     """
     parsed = parse_status_token(token)
     _check_signer(parsed, keys)
@@ -229,6 +232,10 @@ def admit(token: bytes, *, uri: str, keys: Mapping[str, PublicKey], now: int) ->
         )  # fmt: skip
     if parsed.issued_at > now + CLOCK_SKEW_SECONDS:
         _malformed("a status list from the future")
+    if parsed.starts_at is not None and parsed.starts_at > now + CLOCK_SKEW_SECONDS:
+        raise InputError(
+            "a status list that is not to be used yet", code="STATUS_UNAVAILABLE", hint=_SYNCHRONISE
+        )
     if parsed.expires_at is not None and now > parsed.expires_at:
         raise InputError(
             "the status list is past its own end",

@@ -20,6 +20,7 @@ from talentseal.status import (
     CWT_EXP,
     CWT_IAT,
     CWT_LIST,
+    CWT_NBF,
     CWT_SUB,
     CWT_TTL,
     CWT_TYP,
@@ -57,7 +58,7 @@ def jwt(
     return sign_jws(dump_json(claims | {"status_list": listed}), head, signer).encode()
 
 
-NUMBERS = {"sub": CWT_SUB, "iat": CWT_IAT, "exp": CWT_EXP, "ttl": CWT_TTL}
+NUMBERS = {"sub": CWT_SUB, "iat": CWT_IAT, "nbf": CWT_NBF, "exp": CWT_EXP, "ttl": CWT_TTL}
 
 
 def cwt_payload(**changes: Any) -> bytes:
@@ -234,9 +235,19 @@ def test_a_list_may_come_a_minute_from_the_future_and_no_more(form: str) -> None
     assert refusal(token, now=NOW - 61) == "STATUS_MALFORMED"
 
 
+@pytest.mark.parametrize("form", FORMS)
+def test_a_list_that_is_not_to_be_used_yet_is_not_used(form: str) -> None:
+    token = sealed(form, nbf=NOW + 3600)
+    assert refusal(token) == "STATUS_UNAVAILABLE"
+    assert refusal(token, now=NOW + 3600 - 61) == "STATUS_UNAVAILABLE"
+    assert take(token, now=NOW + 3600 - 60).data == RAW
+    assert take(sealed(form, nbf=NOW)) == StatusList(URI, 2, RAW, NOW, NOW + 3600, 900)
+
+
 BROKEN: list[dict[str, Any]] = [
     {"sub": ...}, {"sub": 7}, {"sub": None},
     {"iat": ...}, {"iat": str(NOW)}, {"iat": -1}, {"iat": NOW * 1000}, {"iat": True},
+    {"nbf": None}, {"nbf": str(NOW)}, {"nbf": True}, {"nbf": -1},
     {"exp": None}, {"exp": "tomorrow"}, {"exp": True}, {"exp": 2**50},
     {"ttl": 0}, {"ttl": -1}, {"ttl": None}, {"ttl": "900"}, {"ttl": True},
     {"bits": ...}, {"bits": 0}, {"bits": 3}, {"bits": 16}, {"bits": "2"}, {"bits": True},
