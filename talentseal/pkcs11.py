@@ -1,8 +1,8 @@
 """Signing devices: keys that are made inside a token and never leave it.
 
 Each process has one session per token, all behind one lock per module: devices answer one caller at
-a time, and the modules we met fail when several threads have sessions of their own. ECDSA is asked
-for over our own SHA-256, which every device can.
+a time, in the order of asking, and the modules we met fail when several threads have sessions of
+their own. ECDSA is asked for over our own SHA-256, which every device can.
 
 When a token is lost, its session is dead for good. Each act therefore opens the module anew and
 tries once more before it gives up, so a token that comes back is used again without a restart.
@@ -15,7 +15,6 @@ addressed: `pkcs11_uri`. Standard: PKCS#11 v3.0.
 
 import hashlib
 import os
-import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import cache
@@ -25,6 +24,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn, TypeVar
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519
 
 from talentseal.errors import InputError, UnavailableError, UsageError
+from talentseal.fair import FairLock
 from talentseal.files import read_private
 from talentseal.keys import SIGNATURE_BYTES, PublicKey
 from talentseal.pkcs11_uri import DeviceKey, parse_uri
@@ -180,7 +180,7 @@ class _Device:
         self.begin_anew()
 
     def begin_anew(self) -> None:
-        self._lock = threading.Lock()
+        self._lock = FairLock()
         self._forget()
 
     def _forget(self) -> None:

@@ -4,6 +4,7 @@ import pickle
 import subprocess
 import sys
 import threading
+import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -149,6 +150,27 @@ def test_eight_threads_sign_five_hundred_times_each(signer: DeviceSigner) -> Non
         signed = [pair for pairs in pool.map(work, range(8)) for pair in pairs]
     assert len({signature for _, signature in signed}) == 4000
     assert all(signer.public.verify(signature, message) for message, signature in signed)
+
+
+def test_who_has_just_used_the_device_comes_after_who_waits(
+    token: Token, signer: DeviceSigner
+) -> None:
+    from talentseal.pkcs11 import _device
+
+    device, seen = _device(token.module), list[str]()
+
+    def use(name: str) -> None:
+        with device._alone(signer._seat):
+            seen.append(name)
+
+    with ThreadPoolExecutor(1) as pool:
+        with device._alone(signer._seat):
+            waiting = pool.submit(use, "waits")
+            while not device._lock.waiting and not waiting.done():
+                time.sleep(0.001)
+        use("again")
+        waiting.result(30)
+    assert seen == ["waits", "again"]
 
 
 SIGNING = """
