@@ -139,12 +139,16 @@ def _check_trust(bundle: Bundle, *, now: int) -> None:
 def _begin(
     taker: Taker, plan: Plan, formats: Sequence[str], copies: int, token: TokenAnswer
 ) -> tuple[Pending, list[list[Key]]]:
-    """Fresh keys and what they are for, on the disk before anybody hears of them."""
+    """Fresh keys and what they are for, on the disk before anybody hears of them.
+
+    How many certificates there are is known only now that the offer is used up: where they are more
+    than there is room for keys, each of them gets one all the same.
+    """
     made: list[list[Key]] = []
     with taker.vault.change() as content:
         fewer = max(1, min(copies, content.room // max(1, len(formats))))
         for count in _counts(formats, fewer):
-            kids = [content.new_key(taker.wallet.clock()).kid for _ in range(count)]
+            kids = [content.add_key(taker.wallet.clock()).kid for _ in range(count)]
             made.append([key for key in content.keys if key.kid in kids])
         pending = _pending(plan, [key.kid for keys in made for key in keys], token, taker.wallet)
         content.pending = [*content.pending, pending]

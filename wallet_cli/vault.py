@@ -174,6 +174,10 @@ class Content:
     def new_key(self, now: int) -> PublicKey:
         """Make a key for the next copy. Raises RefusedError past `MAX_UNUSED_KEYS`."""
         self.check_room(1)
+        return self.add_key(now)
+
+    def add_key(self, now: int) -> PublicKey:
+        """The same for what was given already: it is not lost for want of room."""
         signer = new_signer()
         secret = b64url_encode(pkcs8_of(signer))
         self.keys.append(Key(signer.public.kid, secret, format_time(now)))
@@ -298,8 +302,16 @@ def _create(path: Path, content: Content, passphrase: bytes, n: int) -> Vault:
 
 
 def _seal(lock: Mapping[str, Any], content: Content, key: bytes) -> bytes:
+    """The file. Raises RefusedError where it could not be opened again, being too large."""
     box = seal_box(dump_json(asdict(content)), key, canonical_json(lock))
-    return dump_json({"lock": lock, "box": b64url_encode(box)})
+    sealed = dump_json({"lock": lock, "box": b64url_encode(box)})
+    if len(sealed) > MAX_VAULT_BYTES:
+        raise RefusedError(
+            f"the vault would be larger than {MAX_VAULT_BYTES} bytes",
+            code="TOO_LARGE",
+            hint="It was left as it is. Keep what is new in a second wallet.",
+        )
+    return sealed
 
 
 def _read(path: Path, data: bytes) -> tuple[dict[str, Any], bytes]:

@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -15,6 +16,7 @@ from talentseal.encoding import b64url_decode, b64url_encode, dump_json, parse_j
 from talentseal.errors import RefusedError, TalentsealError, UnavailableError, UsageError
 from wallet_cli.vault import (
     MAX_UNUSED_KEYS,
+    MAX_VAULT_BYTES,
     Act,
     Content,
     Copy,
@@ -185,6 +187,19 @@ def test_keys_that_nobody_uses_do_not_pile_up_without_end(vault: Vault) -> None:
         with pytest.raises(RefusedError):
             content.new_key(0)
     assert len(vault.read().keys) == MAX_UNUSED_KEYS
+
+
+def test_a_vault_that_could_not_be_opened_again_is_not_written(vault: Vault) -> None:
+    before = vault.path.read_bytes()
+    huge = replace(HOLDING, document="x" * (MAX_VAULT_BYTES * 3 // 4))
+
+    def fill() -> None:
+        with vault.change() as content:
+            content.holdings.append(huge)
+
+    with pytest.raises(RefusedError, match="larger"):
+        fill()
+    assert vault.path.read_bytes() == before
 
 
 def test_two_open_vaults_do_not_lose_each_others_work(vault: Vault) -> None:

@@ -5,6 +5,8 @@ from conformance.peers import small_jose
 from conformance.peers.issuer_peer import IssuerPeer
 from wallet_people import Person
 
+from wallet_cli.vault import MAX_UNUSED_KEYS
+
 
 def test_copies_come_back_reversed_and_find_their_keys(person: Person, issuer: IssuerPeer) -> None:
     link = by_value(issuer, "title_sd_jwt")
@@ -51,3 +53,21 @@ def test_each_showing_takes_the_copy_that_was_shown_least(
     keys = [small_jose.open_presentation(text)[0]["cnf"]["jwk"]["x"] for text in shown]
     assert keys[0] != keys[1]
     assert keys[0] == keys[2]
+
+
+def test_more_certificates_than_there_is_room_for_keys_are_taken_all_the_same(
+    person: Person, issuer: IssuerPeer
+) -> None:
+    for copies in (16, 16, 16, MAX_UNUSED_KEYS - 49):
+        person.keys(copies)
+    issuer.identifiers = {"title_sd_jwt": ["one", "two", "three"]}
+    link = by_value(issuer, "title_sd_jwt")
+    (row,) = person.ask("receive", link, "--yes")["received"]
+    assert row["formats"] == ["dc+sd-jwt"] * 3
+    assert len(issuer.asked_at("/credential")) == 3
+    backup = person.ask("backup", person.home / "count")
+    assert backup["unused_keys"] == MAX_UNUSED_KEYS - 1
+    person.keys(1)
+    offer = by_value(issuer, "title_sd_jwt")
+    assert person.refused("receive", offer, "--yes") == (1, "STATE_CONFLICT")
+    assert len(issuer.asked_at("/token")) == 1
