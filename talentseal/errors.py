@@ -83,9 +83,13 @@ class BundleError(TalentsealError):
 
 
 class UnavailableError(TalentsealError):
-    """Something outside this program is missing or broken; trying again may help."""
+    """Something outside this program is missing or broken; trying again may help.
+
+    is_unsent  True where a request failed of which it is known that nothing had left
+    """
 
     exit = Exit.UNAVAILABLE
+    is_unsent = False
 
     def __init__(
         self, message: str, *, code: str = "DEPENDENCY_UNAVAILABLE", hint: str = ""

@@ -48,6 +48,8 @@ ANY = "*/*"
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _SECRETS = frozenset({"authorization", "dpop"})  # headers that no redirect carries to another host
 _NOTHING: Mapping[str, str] = MappingProxyType({})
+# What httpcore2 says of a connection that was not made; the request itself comes after it.
+_NO_CONNECTION = frozenset({"connection.connect_tcp.failed", "connection.start_tls.failed"})
 
 
 class Answer(NamedTuple):
@@ -202,15 +204,23 @@ class Fetcher:
     def _ask(self, url: str, asked: _Asked) -> Answer:
         """One request and its answer, redirects included."""
         target = self.target(url)
-        with _explained(target.host):
-            status, headers, body = self._exchange(target, asked)
+        events: list[str] = []
+        try:
+            with _explained(target.host):
+                status, headers, body = self._exchange(target, asked, events)
+        except UnavailableError as error:
+            error.is_unsent = bool(events) and events[-1] in _NO_CONNECTION
+            raise
         if status not in _REDIRECTS and not (200 <= status < 300 or 400 <= status < 500):
             _unavailable(f"{target.host} answered {status}")
         if status < 300 and body:
             _check_type(target.host, headers, asked.accept)
         return Answer(status, headers, body, url)
 
-    def _exchange(self, target: Target, asked: _Asked) -> tuple[int, Mapping[str, str], bytes]:
+    def _exchange(
+        self, target: Target, asked: _Asked, events: list[str]
+    ) -> tuple[int, Mapping[str, str], bytes]:
+        """Status, headers and body; `events` of the connection are added as they happen."""
         import httpcore2
 
         near = self._near.get(target.host)
@@ -229,7 +239,8 @@ class Fetcher:
                 "timeout": {
                     "connect": connected, "read": asked.end, "write": asked.end,
                     "pool": self._total_seconds,
-                }
+                },
+                "trace": lambda name, _: events.append(name),
             },
         ) as response:  # fmt: skip
             headers = _headers(response.headers)

@@ -139,10 +139,7 @@ def consent_lines(
     request: Request, leaving: Sequence[Leaving], bundle: Bundle, lang: str
 ) -> list[str]:
     """The screen before anything leaves; names come from certificates and types alone."""
-    lines = [f"Who asks        {verifier_words(request)}"]
-    if request.elsewhere is not None:
-        elsewhere = escape(request.elsewhere)
-        lines.append(f"Who gets it     {elsewhere}, **which their certificate does not name**")
+    lines = asker_lines(request)
     for entry in leaving:
         kind = bundle.find_type(entry.holding.summary["type"])
         labels = words_of(kind, lang).labels
@@ -155,6 +152,15 @@ def consent_lines(
         ]
         if entry.trouble:
             lines.append(f"Be warned       it does not check as good now: {entry.trouble}")
+    return lines
+
+
+def asker_lines(request: Request) -> list[str]:
+    """Who asks, and who gets the answer where that is somebody else."""
+    lines = [f"Who asks        {verifier_words(request)}"]
+    if request.elsewhere is not None:
+        elsewhere = escape(request.elsewhere)
+        lines.append(f"Who gets it     {elsewhere}, **which their certificate does not name**")
     return lines
 
 

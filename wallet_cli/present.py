@@ -33,7 +33,7 @@ from talentseal.oid4vp import Invocation, Request
 from talentseal.shapes import parse_shape
 from talentseal.terminal import escape
 from talentseal.x509 import authorities_of, load_anchors, parse_x5c
-from wallet_cli.ask import Leaving, ask_consent, refuse_unattended, verifier_words
+from wallet_cli.ask import Leaving, ask_consent, asker_lines, refuse_unattended
 from wallet_cli.calling import Wallet, announce
 from wallet_cli.disclose import Presentation, make_answer
 from wallet_cli.places import ask_line
@@ -48,7 +48,8 @@ if TYPE_CHECKING:
 
 _MAX_ANCHOR_BYTES = 256 * 1024
 _NONCE_BYTES = 24
-SENDING, PRESENTED = "being sent", "presented"  # acts of the history; the first turns into another
+# Acts of the history; the first turns into another.
+SENDING, PRESENTED, NOT_SENT = "being sent", "presented", "not sent"
 
 
 class Presenter(NamedTuple):
@@ -260,14 +261,13 @@ def _ask(request: Request, made: Sequence[_Made], presenter: Presenter, wishes: 
 
 def _say_nothing_fits(request: Request, presenter: Presenter, wishes: Wishes) -> NoReturn:
     """Tell it like a no, and not faster than a person would."""
-    note(
-        f"Who asks        {verifier_words(request)}\nNothing that you hold fits what they ask for."
-    )
+    note("\n".join((*asker_lines(request), "Nothing that you hold fits what they ask for.")))
     if not wishes.yes:
         ask_line("They will be told no. Press Enter to go on: ")
     _decline(request, presenter.wallet)
+    who = request.host or request.elsewhere or ""
     raise RefusedError(
-        "nothing in this wallet fits the request",
+        f"nothing in this wallet fits what {escape(who)} asks for",
         code="PRESENTATION_DECLINED",
         hint="The verifier was told no, and nothing else. See `wallet list`.",
     )
@@ -289,18 +289,18 @@ def _send(
     try:
         said = _post(request, form, presenter.wallet)
     except (InputError, RefusedError, UnavailableError) as error:
-        _conclude(begun, _outcome(error), presenter)
+        _conclude(begun, made, _outcome(error), presenter)
         raise
-    _conclude(begun, PRESENTED, presenter)
+    _conclude(begun, made, PRESENTED, presenter)
     return said
 
 
 def _outcome(error: TalentsealError) -> str:
     """The act that a failure leaves: what is no reading of an answer never reached anybody."""
     if isinstance(error, UnavailableError):
-        return "perhaps presented"
+        return NOT_SENT if error.is_unsent else "perhaps presented"
     if isinstance(error, RefusedError):
-        return "presented and refused" if error.code == "PRESENTATION_REJECTED" else "not sent"
+        return "presented and refused" if error.code == "PRESENTATION_REJECTED" else NOT_SENT
     return PRESENTED  # and their answer could not be read
 
 
@@ -317,12 +317,19 @@ def _record(request: Request, made: Sequence[_Made], presenter: Presenter) -> li
     return begun
 
 
-def _conclude(begun: Sequence[Act], outcome: str, presenter: Presenter) -> None:
-    """Say how it ended; where that cannot be written, it stays on record as being sent."""
+def _conclude(
+    begun: Sequence[Act], made: Sequence[_Made], outcome: str, presenter: Presenter
+) -> None:
+    """Say how it ended; where that cannot be written, it stays on record as being sent.
+
+    A copy that never left was not used.
+    """
     try:
         with presenter.vault.change() as content:
             for act in begun:
                 content.conclude(act, outcome)
+            if outcome == NOT_SENT:
+                content.mark_used({shown.kid for _, _, shown in made}, by=-1)
     except UnavailableError as error:
         note(f"The history could not be brought up to date: {error.message}")
 
@@ -342,6 +349,8 @@ def _post(request: Request, form: dict[str, str], wallet: Wallet) -> "Answer":
             max_bytes=MAX_METADATA_BYTES,
         )  # fmt: skip
     except UnavailableError as error:
+        if error.is_unsent:
+            raise
         raise UnavailableError(
             f"{error.message}; it is not known whether the answer arrived",
             code=error.code,

@@ -187,13 +187,13 @@ class Content:
         """Forget keys that no certificate was made for after all."""
         self.keys = [key for key in self.keys if key.kid not in kids]
 
-    def mark_used(self, kids: Collection[str]) -> None:
-        """Count that the copies of these keys were handed out once more."""
+    def mark_used(self, kids: Collection[str], *, by: int = 1) -> None:
+        """Count that the copies of these keys were handed out once more; -1: were not after all."""
         self.holdings = [
             replace(
                 held,
                 copies=[
-                    replace(copy, used=copy.used + 1) if copy.kid in kids else copy
+                    replace(copy, used=copy.used + by) if copy.kid in kids else copy
                     for copy in held.copies
                 ],
             )

@@ -441,6 +441,7 @@ def test_an_answer_that_is_cut_anywhere_is_unavailable() -> None:
             with pytest.raises(UnavailableError) as refusal:
                 get(f"{heard.url}/{length}")
             assert refusal.value.code == "DEPENDENCY_UNAVAILABLE"
+            assert not refusal.value.is_unsent
         assert get(f"{heard.url}/{len(whole)}").body == b'{"a":1}'
 
 
@@ -468,8 +469,9 @@ def test_what_is_no_http_is_unavailable(data: bytes) -> None:
 def test_a_place_where_nobody_listens_is_unavailable() -> None:
     with socket.create_server(("127.0.0.1", 0)) as listener:
         url = f"http://127.0.0.1:{listener.getsockname()[1]}"
-    with pytest.raises(UnavailableError, match="cannot be reached"):
+    with pytest.raises(UnavailableError, match="cannot be reached") as refusal:
         get(url)
+    assert refusal.value.is_unsent
 
 
 # --- where nobody is called -----------------------------------------------------------------------
@@ -566,8 +568,9 @@ def test_another_authority_proves_nothing(tmp_path: Path) -> None:
     with server(saying(answer()), authority.context("titles.example")) as heard:
         for ca_file in (other.file, None):
             fetcher = near(dev_hosts={"titles.example": heard.url}, ca_file=ca_file)
-            with pytest.raises(UnavailableError, match="could not prove"):
+            with pytest.raises(UnavailableError, match="could not prove") as refusal:
                 get("https://titles.example/", fetcher=fetcher)
+            assert refusal.value.is_unsent
     assert not heard.requests
 
 

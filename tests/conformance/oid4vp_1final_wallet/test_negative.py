@@ -3,6 +3,7 @@ beyond it: an error is shown, and the response endpoint is not called."""
 
 import base64
 import hashlib
+import socket
 import subprocess
 import sys
 import time
@@ -15,6 +16,7 @@ from conformance.oid4vp_1final_wallet.test_happy_flow import NAME, title
 from conformance.peers import small_jose
 from conformance.peers.http_peer import Asked, Reply
 from conformance.peers.verifier_peer import REQUEST_TYPE, VerifierPeer
+from conformance.wallet_network import find_here
 from simulator import key
 from wallet_people import Person, talk
 
@@ -40,6 +42,12 @@ def stopped(person: Person, verifier: VerifierPeer, link: str) -> tuple[int, str
 def acts_of(person: Person) -> set[str]:
     """What the history says was done."""
     return {act["act"] for act in person.ask("history")["history"]}
+
+
+def used(person: Person) -> int:
+    """How often copies of what is held were handed out."""
+    content = open_vault(person.vault, read_passphrase(person.passphrase, None)).read()
+    return sum(copy.used for held in content.holdings for copy in held.copies)
 
 
 CLAIMS: list[tuple[Mapping[str, Any], str]] = [
@@ -111,11 +119,11 @@ def test_a_verifier_that_cannot_be_known_is_not_answered(
     assert stopped(holder, verifier, verifier.link(client_id=client_id))[0] == 1
 
 
-def by_hash(verifier: VerifierPeer, **changes: Any) -> str:
+def by_hash(verifier: VerifierPeer, asked: dict[str, Any] | None = None, **changes: Any) -> str:
     """A request by the digest of the certificate, which says nothing of where the answer goes."""
     digest = base64.urlsafe_b64encode(hashlib.sha256(verifier.chain[0]).digest()).decode()
     client_id = f"x509_hash:{digest.rstrip('=')}"
-    verifier.ask(title(NAME), client_id=client_id, **changes)
+    verifier.ask(asked or title(NAME), client_id=client_id, **changes)
     return verifier.link(client_id=client_id)
 
 
@@ -219,6 +227,22 @@ def test_what_nothing_fits_is_answered_with_no_and_no_more(
     assert verifier.posted() == {"error": "access_denied", "state": "state-1"}
 
 
+def test_who_asked_for_what_nothing_fits_is_named_and_who_is_told(
+    holder: Person, verifier: VerifierPeer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    absent = title({"path": ["portrait"]})
+    ran = holder.run("present", verifier.ask(absent), "--yes")
+    assert (ran.code, f"fits what {verifier.host} asks for" in ran.err) == (1, True), ran.err
+    places = f"{verifier.host}={verifier.url},evil.example={verifier.url}"
+    monkeypatch.setenv("TALENTSEAL_DEV_HOSTS", places)
+    verifier.log.clear()
+    link = by_hash(verifier, absent, response_uri="https://evil.example/response")
+    code, seen = talk("\n", "present", link, TALENTSEAL_HOME=str(holder.home))
+    assert code == 1
+    assert "evil.example, **which their certificate does not name**" in seen
+    assert verifier.asked_at("/response")
+
+
 def test_part_of_what_is_asked_for_never_leaves(holder: Person, verifier: VerifierPeer) -> None:
     other = title(id="pid", meta={"vct_values": ["urn:eudi:pid:1"]})
     link = verifier.ask(title(NAME), other)
@@ -232,6 +256,7 @@ def test_a_no_of_the_person_looks_like_a_wallet_without_it(
     home = {"TALENTSEAL_HOME": str(holder.home)}
     code, seen = talk("n\n", "present", verifier.ask(title(NAME)), **home)
     assert code == 1, seen
+    assert used(holder) == 0
     declined = verifier.posted()
     verifier.log.clear()
     asked = title({"path": ["display_name"], "values": ["Somebody Else"]})
@@ -274,6 +299,7 @@ def test_what_may_have_arrived_is_said_to_be_uncertain(
     assert ran.code == 4
     assert "not known whether" in ran.err
     assert acts_of(holder) == {"received", "perhaps presented"}
+    assert used(holder) == 1
 
 
 def test_an_answer_that_cannot_be_read_was_given_all_the_same(
@@ -296,6 +322,21 @@ def test_what_went_to_no_address_of_the_network_was_not_sent(
     with pytest.raises(RefusedError, match="not on the public internet"):
         answer(f"openid4vp://?{query}", presenter, Wishes(yes=True, only=(), optional=False))
     assert acts_of(holder) == {"received", "not sent"}
+    assert used(holder) == 0
+
+
+def test_what_met_no_connection_was_not_sent(
+    holder: Person, verifier: VerifierPeer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    verifier.ask(title(NAME))
+    query = urlencode({"client_id": verifier.client_id, "request": verifier.object()})
+    with socket.socket() as nobody:  # a port at which nobody listens
+        nobody.bind(("127.0.0.1", 0))
+        find_here(monkeypatch, verifier.host, f"http://127.0.0.1:{nobody.getsockname()[1]}")
+        ran = holder.run("present", f"openid4vp://?{query}", "--yes")
+    assert (ran.code, "not known whether" in ran.err) == (4, False), ran.err
+    assert acts_of(holder) == {"received", "not sent"}
+    assert used(holder) == 0
 
 
 def test_whoever_is_killed_while_sending_has_it_on_record(
