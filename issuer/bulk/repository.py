@@ -98,9 +98,9 @@ _INSERT = {
 def add_all(db: Connection, type_id: str, sealed: Sequence[SealedRow], *, at: int) -> None:
     """Put certificates on record, each with its one form; in the order that an index likes best."""
     rows = sorted(sealed)
-    certificates = [(row.number, type_id, row.kid, at, row.expires_at, "valid") for row in rows]
+    certificates = [(number, type_id, kid, at, until, "valid") for number, *_, kid, until in rows]
     _add_many(db, _CERTIFICATES, certificates)
-    forms = [(row.number, row.form, *row.place, row.sha256) for row in rows]
+    forms = [(number, form, *place, sha256) for number, form, place, sha256, *_ in rows]
     _add_many(db, _FORMS, forms)
 
 

@@ -107,7 +107,7 @@ class Sealer:
     def _judge(self, row: _Row, now: datetime) -> None:
         """A code is drafted each time: only then is its size known."""
         if "holder" in row:
-            self._frame(row, now)
+            self._frame(row, _hour(now), now)
         else:
             self._settled(self._order(row), now)
 
@@ -139,7 +139,8 @@ class Sealer:
         ]
 
     def _wallets(self, rows: Sequence[_Row], given: Sequence[Given], now: datetime) -> list[Made]:
-        frames = [self._frame(row, now) for row in rows]
+        hour = _hour(now)
+        frames = [self._frame(row, hour, now) for row in rows]
         contents = [
             self._content(row, frame, one.place)
             for row, frame, one in zip(rows, frames, given, strict=True)
@@ -221,9 +222,8 @@ class Sealer:
     def _territory(self, row: _Row) -> Sequence[str]:
         return row.get("territory") or self.terms.territory
 
-    def _frame(self, row: _Row, now: datetime) -> Frame:
+    def _frame(self, row: _Row, hour: int, now: datetime) -> Frame:
         """The frame of a row for a wallet. Raises our errors where a verifier would refuse it."""
-        hour = to_seconds(now) // HOUR_SECONDS
         whole = (hour, *self._territory(row), *self._told(row, self._deciding_claims))
         held = self._frames.get(whole)
         if held is None:
@@ -277,6 +277,10 @@ class Sealer:
         term = load_table(self.terms.type_id).term
         dates = (term.until, term.counted_from, term.starts)
         return (*self._scope_claims, *(name for name in dates if name))
+
+
+def _hour(now: datetime) -> int:
+    return to_seconds(now) // HOUR_SECONDS
 
 
 def _as_text(

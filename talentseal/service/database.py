@@ -415,6 +415,8 @@ def _prepare_sqlite(busy_milliseconds: int, connection: Any, _record: object) ->
         "synchronous=FULL",
         "foreign_keys=ON",
         "secure_delete=ON",  # what is erased is overwritten
+        "cache_size=-16384",  # KiB: entries of indices come in no order, and 2 MiB are few pages
+        "wal_autocheckpoint=4096",  # pages: one that is written again and again is copied once
     ):
         connection.execute(f"PRAGMA {pragma}")
 
