@@ -148,7 +148,7 @@ def _storing(made: Bureau) -> float:
         job = _begun(made, office, repository, database)
         sealer, moment = service.sealer_of(office, job), _now()
         given = _given(office, job)
-        sealed = sealer.seal(job.rows, given, 1, now=moment).rows
+        sealed = sealer.seal(job.rows, given, 1, now=moment, write=lambda _: None)
         start = time.process_time()
         with database.transaction(office.engine) as db:
             repository.advance(db, job, 0, "0" * 64, at=0)
@@ -288,8 +288,9 @@ def _judged(made: Bureau) -> int:
         good=good.rows[0],
         bad={name: json.dumps(row, separators=(",", ":")).encode() for name, row in bad.items()},
     )
-    line = sealer.seal(good.rows, _given(_office(), good), 1, now=_now()).lines[0]
-    text = json.loads(line)["credentials"][0]["credential"]
+    lines: list[bytes] = []
+    sealer.seal(good.rows, _given(_office(), good), 1, now=_now(), write=lines.append)
+    text = json.loads(lines[0])["credentials"][0]["credential"]
     assert text.count("~") - 1 == DISCLOSED, text.count("~")
     return refused
 

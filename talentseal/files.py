@@ -11,9 +11,10 @@ What the bytes mean is left to the callers. Failures are UnavailableError with a
 import errno
 import os
 import stat
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import BinaryIO
 
 from talentseal.errors import UnavailableError
 
@@ -39,12 +40,43 @@ def write_atomic(path: Path, data: bytes, *, mode: int = PRIVATE_FILE) -> None:
 
     Raises UnavailableError (`STORAGE_FULL` when that is the cause); the old content then stays.
     """
-    _write(path, (data,), mode, os.replace)
+    _write(path, data, mode, os.replace)
 
 
-def write_unsynced(path: Path, pieces: Iterable[bytes], *, mode: int = PRIVATE_FILE) -> None:
-    """`write_atomic` that does not wait for the disk: a power cut may take it until `sync`."""
-    _write(path, pieces, mode, os.replace, durable=False)
+class Growing:
+    """A file that is written bit by bit and has no name of its own until it is whole."""
+
+    def __init__(self, file: BinaryIO, temporary: Path) -> None:
+        self._file, self._temporary = file, temporary
+
+    def write(self, data: bytes) -> None:
+        """Raises UnavailableError."""
+        with _explained(self._temporary, "written"):
+            self._file.write(data)
+
+    def put(self, path: Path) -> None:
+        """Give it a name in its folder. A power cut may take it until `sync`: nobody waits here.
+
+        Raises UnavailableError.
+        """
+        with _explained(path, "written"):
+            self._file.flush()
+            self._temporary.replace(path)
+
+
+@contextmanager
+def growing(folder: Path, prefix: str, *, mode: int = PRIVATE_FILE) -> Iterator[Growing]:
+    """A file in `folder` that is gone at the end unless it was given a name.
+
+    Raises UnavailableError.
+    """
+    with _explained(folder, "written"):
+        descriptor, temporary = _temporary(folder, prefix, mode)
+    try:
+        with os.fdopen(descriptor, "wb") as file:
+            yield Growing(file, temporary)
+    finally:
+        temporary.unlink(missing_ok=True)
 
 
 def sync(path: Path) -> None:
@@ -66,7 +98,7 @@ def write_private(path: Path, data: bytes) -> None:
 
 def write_new(path: Path, data: bytes, *, mode: int = PRIVATE_FILE) -> None:
     """`write_atomic` that never replaces: of two writers one succeeds. Raises UnavailableError."""
-    _write(path, (data,), mode, os.link)
+    _write(path, data, mode, os.link)
 
 
 def make_private_folder(folder: Path) -> None:
@@ -117,31 +149,27 @@ def _read(path: Path, max_bytes: int, *, private: bool) -> bytes:
     return data
 
 
-def _write(
-    path: Path,
-    pieces: Iterable[bytes],
-    mode: int,
-    place: Callable[[Path, Path], None],
-    *,
-    durable: bool = True,
-) -> None:
-    import tempfile  # readers need no random names
-
+def _write(path: Path, data: bytes, mode: int, place: Callable[[Path, Path], None]) -> None:
     with _explained(path, "written"):
-        descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-        temporary = Path(name)
+        descriptor, temporary = _temporary(path.parent, f".{path.name}.", mode)
         try:
             with os.fdopen(descriptor, "wb") as file:
-                os.fchmod(descriptor, mode)
-                file.writelines(pieces)
+                file.write(data)
                 file.flush()
-                if durable:
-                    os.fsync(descriptor)
+                os.fsync(descriptor)
             place(temporary, path)
         finally:
             temporary.unlink(missing_ok=True)  # gone already when it was renamed
-        if durable:
-            sync_folder(path.parent)
+        sync_folder(path.parent)
+
+
+def _temporary(folder: Path, prefix: str, mode: int) -> tuple[int, Path]:
+    """A new file under a random name: its descriptor and its path. Raises OSError."""
+    import tempfile  # readers need no random names
+
+    descriptor, name = tempfile.mkstemp(dir=folder, prefix=prefix)
+    os.fchmod(descriptor, mode)
+    return descriptor, Path(name)
 
 
 def sync_folder(folder: Path) -> None:

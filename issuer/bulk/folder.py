@@ -4,13 +4,15 @@ The name beside the place holds the digest of what is in it, so that a chunk tha
 because somebody was killed in between, is never mistaken for the one on record.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from hashlib import sha256
 from pathlib import Path
 
 from talentseal.errors import UnavailableError
-from talentseal.files import read_bounded, sync, write_unsynced
+from talentseal.files import Growing, growing, read_bounded, sync
 
 MAX_CHUNK_BYTES = 1024 * 1024 * 1024
 
@@ -22,27 +24,22 @@ class Folder:
     path: Path
     job: str
 
-    def keep(self, number: int, content: Sequence[bytes]) -> str:
-        """Write a chunk beside its place; its SHA-256, hex. Raises UnavailableError.
+    @contextmanager
+    def keep(self, number: int) -> Iterator["Kept"]:
+        """A chunk to be written, of which nothing stays unless it is put beside its place.
 
-        It is on the disk after `settle`, for which whoever has more to seal need not wait.
-
-        content  in pieces: a whole one is never put together
+        Raises UnavailableError.
         """
-        hashed = sha256()
-        for piece in content:
-            hashed.update(piece)
-        digest = hashed.hexdigest()
-        write_unsynced(self._part(number, digest), content)
-        return digest
+        with growing(self.path, f".{self.job[:12]}-{number + 1:05}.") as file:
+            yield Kept(file, partial(self.part, number))
 
     def settle(self, number: int, digest: str) -> None:
         """Return once a chunk that was kept is on the disk. Raises UnavailableError."""
-        sync(self._part(number, digest))
+        sync(self.part(number, digest))
 
     def put(self, number: int, digest: str) -> None:
         """Move a chunk that is on record to its place."""
-        self._part(number, digest).replace(self._place(number))
+        self.part(number, digest).replace(self._place(number))
 
     def finish(self, number: int, digest: str | None) -> None:
         """The same for one that was put on record just before the end, unless it was done then.
@@ -51,7 +48,7 @@ class Folder:
         """
         if digest is None or self._place(number).exists():
             return
-        part = self._part(number, digest)
+        part = self.part(number, digest)
         if not part.exists():
             return
         if sha256(read_bounded(part, MAX_CHUNK_BYTES)).hexdigest() != digest:
@@ -61,5 +58,27 @@ class Folder:
     def _place(self, number: int) -> Path:
         return self.path / f"{self.job[:12]}-{number + 1:05}.jsonl"
 
-    def _part(self, number: int, digest: str) -> Path:
+    def part(self, number: int, digest: str) -> Path:
+        """Where a chunk of this SHA-256 (hex) stands beside its place."""
         return self.path / f"{self.job[:12]}-{number + 1:05}.{digest[:16]}.part"
+
+
+class Kept:
+    """A chunk that is being written; lines are hashed while they are fresh."""
+
+    def __init__(self, file: Growing, part: Callable[[str], Path]) -> None:
+        self._file, self._part, self._hashed = file, part, sha256()
+
+    def write(self, lines: bytes) -> None:
+        """Raises UnavailableError."""
+        self._hashed.update(lines)
+        self._file.write(lines)
+
+    def put_beside(self) -> str:
+        """Put it beside its place; its SHA-256, hex. Raises UnavailableError.
+
+        It is on the disk after `settle`, for which whoever has more to seal need not wait.
+        """
+        digest = self._hashed.hexdigest()
+        self._file.put(self._part(digest))
+        return digest

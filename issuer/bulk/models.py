@@ -40,16 +40,6 @@ class SealedRow(NamedTuple):
     expires_at: int
 
 
-class SealedSlice(NamedTuple):
-    """Certificates that were sealed together.
-
-    lines  what is handed out, a line of JSON each, in pieces of some lines
-    """
-
-    lines: Sequence[bytes]
-    rows: Sequence[SealedRow]
-
-
 class SealedChunk(NamedTuple):
     """A chunk whose file lies beside its place; `sha256`: hex, of the file."""
 

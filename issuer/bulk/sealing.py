@@ -7,14 +7,14 @@ over all of them, because a signature leaves nothing of the rest in the processo
 
 import hashlib
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import cached_property
 from hashlib import sha256
 from typing import Any, NamedTuple
 
-from issuer.bulk.models import Given, RowFault, SealedRow, SealedSlice, Terms
+from issuer.bulk.models import Given, RowFault, SealedRow, Terms
 from issuer.bulk.rows import open_row, reopen_row
 from issuer.issuance.judging import check_sealed
 from issuer.issuance.models import NamedKey, Order, Place, Plan, Sealed, code_text
@@ -114,18 +114,30 @@ class Sealer:
     # --- sealing
 
     def seal(
-        self, rows: Sequence[bytes], given: Sequence[Given], first: int, *, now: datetime
-    ) -> SealedSlice:
-        """Seal rows that have no faults; `first` is the number of the first. Raises our errors."""
-        made: list[Made] = []
-        lines: list[bytes] = []
+        self,
+        rows: Sequence[bytes],
+        given: Sequence[Given],
+        first: int,
+        *,
+        now: datetime,
+        write: Callable[[bytes], None],
+    ) -> list[SealedRow]:
+        """Seal rows that have no faults; `first` is the number of the first. Raises our errors.
+
+        write  takes what is handed out, a line of JSON for each, while it is fresh; it counts for
+               nothing if an error is raised
+        """
+        sealed: list[SealedRow] = []
+        looked: list[Made] = []
         for at in range(0, len(rows), STEP_ROWS):
             step = [reopen_row(row) for row in rows[at : at + STEP_ROWS]]
-            sealed = self._seal_step(step, given[at : at + STEP_ROWS], now)
-            lines.append(_lines(sealed, first + at))
-            made += sealed
-        self._look(made, now)
-        return SealedSlice(lines, [one.row for one in made])
+            made = self._seal_step(step, given[at : at + STEP_ROWS], now)
+            write(_lines(made, first + at))
+            sealed += [one.row for one in made]
+            looked += made[-self._sealed % LOOK_EVERY :: LOOK_EVERY]
+            self._sealed += len(made)
+        self._look(looked, now)
+        return sealed
 
     def _seal_step(self, rows: Sequence[_Row], given: Sequence[Given], now: datetime) -> list[Made]:
         chosen = [at for at, row in enumerate(rows) if "holder" in row]
@@ -195,9 +207,8 @@ class Sealer:
         return Made(row_made, (code,), (told[1:-1],))
 
     def _look(self, made: Sequence[Made], now: datetime) -> None:
-        """Some certificates through the whole procedure: after each other, which is cheaper."""
-        first, self._sealed = -self._sealed % LOOK_EVERY, self._sealed + len(made)
-        for row, pieces, _ in made[first::LOOK_EVERY]:
+        """These through the whole procedure: after each other, which is cheaper."""
+        for row, pieces, _ in made:
             sealed, is_code = b"".join(pieces), row.form == "paper"
             check_sealed(
                 Sealed(None, sealed) if is_code else Sealed(sealed.decode(), None),

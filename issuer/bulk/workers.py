@@ -114,8 +114,9 @@ class Alone:
             raise UsageError("there is no folder for what is sealed")
         places = self._job.chunk(chunk)
         rows = self._job.rows[places.start : places.stop]
-        sealed = self._sealer.seal(rows, given, places.start + 1, now=now)
-        return SealedChunk(self._folder.keep(chunk, sealed.lines), sealed.rows)
+        with self._folder.keep(chunk) as kept:
+            sealed = self._sealer.seal(rows, given, places.start + 1, now=now, write=kept.write)
+            return SealedChunk(kept.put_beside(), sealed)
 
 
 class Done:

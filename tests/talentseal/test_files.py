@@ -10,6 +10,7 @@ from parts import need
 from talentseal.errors import Exit, UnavailableError
 from talentseal.files import (
     check_private_folder,
+    growing,
     make_private_folder,
     read_bounded,
     read_private,
@@ -17,7 +18,6 @@ from talentseal.files import (
     write_atomic,
     write_new,
     write_private,
-    write_unsynced,
 )
 
 
@@ -28,8 +28,13 @@ def refusal(error: pytest.ExceptionInfo[UnavailableError]) -> str:
 
 def test_what_need_not_be_on_the_disk_yet_is_whole_and_is_brought_there(tmp_path: Path) -> None:
     path = tmp_path / "a file"
-    write_unsynced(path, [b"ol", b"d"])
-    write_unsynced(path, [b"ne", b"w"])
+    for content in (b"old", b"new"):
+        with growing(tmp_path, ".a file.") as file:
+            file.write(content[:2])
+            file.write(content[2:])
+            file.put(path)
+    with growing(tmp_path, ".a file.") as file:
+        file.write(b"never whole")
     sync(path)
     assert read_bounded(path, 3) == b"new"
     assert [one.name for one in tmp_path.iterdir()] == ["a file"]
