@@ -72,11 +72,14 @@ def growing(folder: Path, prefix: str, *, mode: int = PRIVATE_FILE) -> Iterator[
     """
     with _explained(folder, "written"):
         descriptor, temporary = _temporary(folder, prefix, mode)
+    file = os.fdopen(descriptor, "wb")
     try:
-        with os.fdopen(descriptor, "wb") as file:
-            yield Growing(file, temporary)
+        yield Growing(file, temporary)
     finally:
-        temporary.unlink(missing_ok=True)
+        with suppress(OSError):  # a full disk refuses what `put` has not brought there once more
+            file.close()
+        with suppress(OSError):
+            temporary.unlink()  # gone already when it was given a name
 
 
 def sync(path: Path) -> None:

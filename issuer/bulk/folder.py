@@ -38,8 +38,19 @@ class Folder:
         sync(self.part(number, digest))
 
     def put(self, number: int, digest: str) -> None:
-        """Move a chunk that is on record to its place."""
-        self.part(number, digest).replace(self._place(number))
+        """Move a chunk that is on record to its place. Raises UnavailableError.
+
+        Somebody who resumes the job may have found it on record and moved it already.
+        """
+        place = self._place(number)
+        try:
+            self.part(number, digest).replace(place)
+        except OSError as error:
+            if not (isinstance(error, FileNotFoundError) and place.exists()):
+                raise UnavailableError(
+                    f"{place} cannot be written ({error.strerror})",
+                    hint="What is on record stays; once it can be, run again with --resume.",
+                ) from error
 
     def finish(self, number: int, digest: str | None) -> None:
         """The same for one that was put on record just before the end, unless it was done then.

@@ -43,6 +43,9 @@ def end_all(db: Connection, *, at: int) -> int:
 
 
 def begin(db: Connection, job: Job, *, at: int) -> None:
+    """Put a job on record. Raises RefusedError where another process has begun it meanwhile."""
+    if progress(db, job.id) is not None:
+        raise _of_another()
     db.execute(
         insert(bulk_job).values(
             id=job.id, type=job.terms.type_id, rows=len(job.rows), chunk_rows=CHUNK_ROWS, done=0,
@@ -61,12 +64,16 @@ def advance(db: Connection, job: Job, number: int, sha256: str, *, at: int) -> N
         update(bulk_job).where(column.id == job.id, column.done == number).values(**values)
     )
     if moved.rowcount != 1:
-        raise RefusedError(
-            "another process works on this job",
-            code="STATE_CONFLICT",
-            hint="Let it end, or end it and run this again with --resume.",
-        )
+        raise _of_another()
     db.execute(insert(bulk_chunk).values(job=job.id, number=number, sha256=sha256))
+
+
+def _of_another() -> RefusedError:
+    return RefusedError(
+        "another process works on this job",
+        code="STATE_CONFLICT",
+        hint="Let it end, or end it and run this again with --resume.",
+    )
 
 
 def digest_of_chunk(db: Connection, job: str, number: int) -> str | None:

@@ -14,7 +14,12 @@ from issuer_desk import BUREAU, TITLE, Bureau, sample
 from postgres import both_databases
 from registry_desk import SZ
 
-from talentseal.errors import Exit
+from issuer.bulk.folder import Folder
+from issuer.bulk.models import Job, Terms
+from issuer.bulk.repository import begin
+from issuer.database import transaction
+from issuer.office import Office
+from talentseal.errors import Exit, RefusedError, UnavailableError
 from talentseal.keys import signer_from_secret
 from talentseal.reading import Evidence
 
@@ -245,3 +250,27 @@ def stale_only(bureau: Bureau) -> bool:
     known = {row[0][:16] for row in bureau.rows("SELECT sha256 FROM bulk_chunk")}
     parts: list[Path] = list((bureau.home / "sealed").glob("*.part"))
     return not {part.name.split(".")[1] for part in parts} & known
+
+
+def test_of_two_who_begin_a_job_at_once_the_second_is_told(bureau: Bureau) -> None:
+    terms = Terms(TITLE, (SZ,), ("en",), "verify.example")
+    office, job = Office.here(), Job("0" * 64, terms, [b"{}"])
+    with transaction(office.engine) as db:
+        begin(db, job, at=0)
+    with pytest.raises(RefusedError, match="another"), transaction(office.engine) as db:
+        begin(db, job, at=0)
+    assert bureau.rows("SELECT count(*) FROM bulk_job") == [(1,)]
+
+
+def test_a_chunk_that_another_process_has_moved_is_in_its_place(tmp_path: Path) -> None:
+    folder = Folder(tmp_path, "0" * 64)
+    with folder.keep(0) as kept:
+        kept.write(b"{}\n")
+        digest = kept.put_beside()
+    folder.finish(0, digest)  # whoever resumes found it on record
+    folder.put(0, digest)
+    (placed,) = tmp_path.iterdir()
+    assert placed.read_bytes() == b"{}\n"
+    placed.unlink()
+    with pytest.raises(UnavailableError, match="No such file"):
+        folder.put(0, digest)

@@ -162,13 +162,21 @@ FULL = """
 import resource, signal, sys
 from pathlib import Path
 from talentseal.errors import UnavailableError
-from talentseal.files import write_atomic
+from talentseal.files import growing, write_atomic
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
 resource.setrlimit(resource.RLIMIT_FSIZE, (1000, 1000))
-try:
-    write_atomic(Path(sys.argv[1]), bytes(2000))
-except UnavailableError as error:
-    print(error.code)
+path = Path(sys.argv[1])
+def whole():
+    write_atomic(path, bytes(2000))
+def bit_by_bit():
+    with growing(path.parent, ".f.") as file:
+        file.write(bytes(2000))
+        file.put(path)
+for write in (whole, bit_by_bit):
+    try:
+        write()
+    except UnavailableError as error:
+        print(error.code)
 """
 
 
@@ -178,7 +186,7 @@ def test_a_full_disk_leaves_the_old_content_and_no_rest(tmp_path: Path) -> None:
     done = subprocess.run(
         [sys.executable, "-c", FULL, str(path)], capture_output=True, text=True, check=True
     )
-    assert done.stdout == "STORAGE_FULL\n"
+    assert done.stdout == "STORAGE_FULL\nSTORAGE_FULL\n"
     assert read_bounded(path, 10) == b"old"
     assert len(list(tmp_path.iterdir())) == 1
 
