@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from talentseal.encoding import (
+    MAX_METADATA_DEPTH,
     b64url_decode,
     b64url_encode,
     canonical_json,
@@ -302,16 +303,32 @@ def _create(path: Path, content: Content, passphrase: bytes, n: int) -> Vault:
 
 
 def _seal(lock: Mapping[str, Any], content: Content, key: bytes) -> bytes:
-    """The file. Raises RefusedError where it could not be opened again, being too large."""
-    box = seal_box(dump_json(asdict(content)), key, canonical_json(lock))
+    """The file. Raises RefusedError where it could not be opened again, being beyond a bound."""
+    data = dump_json(asdict(content))
+    try:
+        _parse_content(data)
+    except InputError as error:
+        raise _unreadable(error.message) from error
+    box = seal_box(data, key, canonical_json(lock))
     sealed = dump_json({"lock": lock, "box": b64url_encode(box)})
     if len(sealed) > MAX_VAULT_BYTES:
-        raise RefusedError(
-            f"the vault would be larger than {MAX_VAULT_BYTES} bytes",
-            code="TOO_LARGE",
-            hint="It was left as it is. Keep what is new in a second wallet.",
-        )
+        raise _unreadable(f"it would be larger than {MAX_VAULT_BYTES} bytes")
     return sealed
+
+
+def _unreadable(why: str) -> RefusedError:
+    return RefusedError(
+        f"the vault could not be opened again: {why}",
+        code="TOO_LARGE",
+        hint="It was left as it is. Keep what is new in a second wallet.",
+    )
+
+
+def _parse_content(data: bytes) -> Any:
+    """What stands in the box, within bounds that leave room for what a certificate may say."""
+    return parse_json(
+        data, max_bytes=MAX_VAULT_BYTES, max_depth=MAX_METADATA_DEPTH, max_members=_MAX_NAMES
+    )
 
 
 def _read(path: Path, data: bytes) -> tuple[dict[str, Any], bytes]:
@@ -338,8 +355,7 @@ def _open_lock(
 
 def _open_content(path: Path, lock: Mapping[str, Any], box: bytes, key: bytes) -> Content:
     try:
-        data = open_box(box, key, canonical_json(lock))
-        held = parse_json(data, max_bytes=MAX_VAULT_BYTES, max_members=_MAX_NAMES)
+        held = _parse_content(open_box(box, key, canonical_json(lock)))
     except InputError as error:
         _damaged(path, error)
     return Content(

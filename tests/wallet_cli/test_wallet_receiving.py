@@ -10,7 +10,7 @@ from wallet_people import HOST, Holder, Person, seal_for
 
 from talentseal import cwt, qr, sdjwt
 from talentseal.codetext import write_text
-from talentseal.encoding import b64url_encode
+from talentseal.encoding import MAX_CREDENTIAL_DEPTH, b64url_encode
 from talentseal.keys import new_signer
 
 
@@ -70,6 +70,17 @@ def test_a_bare_code_is_taken_in_every_shape(person: Person, world: World, form:
     assert row["formats"] == ["talentseal_cwt"]
     assert "Senior Engineer" in person.run("show", row["id"]).out
     assert person.run("disclose", row["id"], "--yes").code == 2
+
+
+def test_a_claim_as_deep_as_is_read_leaves_a_wallet_that_opens(
+    person: Person, world: World
+) -> None:
+    deep: list[Any] = []
+    for _ in range(MAX_CREDENTIAL_DEPTH - 2):  # a disclosure is a list itself
+        deep = [deep]
+    issued = seal_for(world.city, person.keys(1), "permit-01", claims={"position": deep})
+    row = person.ask("receive", write(person, issued.text))
+    assert person.ask("list")["credentials"][0]["id"] == row["id"]
 
 
 def test_a_key_is_used_up_by_its_certificate(person: Person, world: World) -> None:

@@ -12,7 +12,14 @@ from pathlib import Path
 
 import pytest
 
-from talentseal.encoding import b64url_decode, b64url_encode, dump_json, parse_json
+from talentseal.encoding import (
+    MAX_CREDENTIAL_DEPTH,
+    MAX_METADATA_DEPTH,
+    b64url_decode,
+    b64url_encode,
+    dump_json,
+    parse_json,
+)
 from talentseal.errors import RefusedError, TalentsealError, UnavailableError, UsageError
 from wallet_cli.vault import (
     MAX_UNUSED_KEYS,
@@ -43,6 +50,13 @@ def path(tmp_path: Path) -> Path:
 @pytest.fixture
 def vault(path: Path) -> Vault:
     return create(path, PASSPHRASE, n=QUICK)
+
+
+def nested(levels: int) -> list[object]:
+    value: list[object] = []
+    for _ in range(levels - 1):
+        value = [value]
+    return value
 
 
 def refusal(path: Path, passphrase: bytes = PASSPHRASE) -> TalentsealError:
@@ -189,17 +203,30 @@ def test_keys_that_nobody_uses_do_not_pile_up_without_end(vault: Vault) -> None:
     assert len(vault.read().keys) == MAX_UNUSED_KEYS
 
 
-def test_a_vault_that_could_not_be_opened_again_is_not_written(vault: Vault) -> None:
+@pytest.mark.parametrize(
+    ("document", "title"),
+    [("x" * (MAX_VAULT_BYTES * 3 // 4), ""), ("", nested(MAX_METADATA_DEPTH)), ("", 2**60)],
+)
+def test_a_vault_that_could_not_be_opened_again_is_not_written(
+    vault: Vault, document: str, title: object
+) -> None:
     before = vault.path.read_bytes()
-    huge = replace(HOLDING, document="x" * (MAX_VAULT_BYTES * 3 // 4))
+    odd = replace(HOLDING, document=document, summary={"title": title})
 
     def fill() -> None:
         with vault.change() as content:
-            content.holdings.append(huge)
+            content.holdings.append(odd)
 
-    with pytest.raises(RefusedError, match="larger"):
+    with pytest.raises(RefusedError, match="opened again"):
         fill()
     assert vault.path.read_bytes() == before
+
+
+def test_the_deepest_claim_of_a_certificate_fits_a_vault(vault: Vault) -> None:
+    deep = replace(HOLDING, summary={"title": nested(MAX_CREDENTIAL_DEPTH)})
+    with vault.change() as content:
+        content.holdings.append(deep)
+    assert vault.read().holdings == [deep]
 
 
 def test_two_open_vaults_do_not_lose_each_others_work(vault: Vault) -> None:
