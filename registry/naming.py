@@ -5,7 +5,10 @@ from collections.abc import Iterable, Mapping
 
 from schemas.types import TYPE_IDS, vct_of
 from talentseal.errors import UsageError
+from talentseal.statements import is_entity_id
 from talentseal.territory import is_profession, is_territory
+from talentseal.trust import is_inside
+from talentseal.x509 import host_of
 
 MAX_NAME_CHARS = 200
 _LANG = re.compile(r"[A-Za-z]{2,8}(-[A-Za-z0-9]{1,8})*")
@@ -26,6 +29,12 @@ def check_names(names: Mapping[str, str], *, max_chars: int = MAX_NAME_CHARS) ->
 def is_host(text: str) -> bool:
     """A DNS name of two labels at least, in lower case."""
     return _HOST.fullmatch(text) is not None
+
+
+def is_body(entity_id: str, namespaces: Iterable[str]) -> bool:
+    """Whether this may name a body: an https URL whose host is a DNS name in the name spaces."""
+    is_url = is_entity_id(entity_id) and is_host(host_of(entity_id))
+    return is_url and is_inside(entity_id, namespaces)
 
 
 def check_scope(territory: Iterable[str], profession: Iterable[str] | None) -> None:

@@ -32,11 +32,16 @@ def check_unlike(session: Session, jurisdiction: str, entity_id: str) -> None:
 
 
 def as_read(entity_id: str) -> str:
-    """An entity id without what readers pass over: case, port 443, escapes, idle slashes."""
+    """An entity id without what readers pass over: case, port 443, escapes, idle steps."""
     address, _, path = entity_id.partition("://")[2].lower().partition("/")
     host, _, port = address.partition(":")
     port = port.lstrip("0")
-    parts = [part for part in unquote(path).lower().split("/") if part not in {"", "."}]
+    parts: list[str] = []
+    for part in unquote(path).lower().split("/"):
+        if part == "..":
+            del parts[-1:]
+        elif part not in {"", "."}:
+            parts.append(part)
     return "/".join([host if port in {"", _HTTPS_PORT} else f"{host}:{port}", *parts])
 
 

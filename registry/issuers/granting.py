@@ -17,7 +17,7 @@ from registry.issuers.alike import check_unlike
 from registry.issuers.models import EntityRow, StatementRow
 from registry.jurisdictions.models import JurisdictionRow
 from registry.jurisdictions.repository import get_jurisdiction
-from registry.naming import check_names, check_scope
+from registry.naming import check_names, check_scope, is_body
 from registry.office import DAY_SECONDS, Office
 from schemas.types import TYPE_IDS, type_id_of, vct_of
 from talentseal import statements
@@ -36,7 +36,7 @@ from talentseal.statements import (
     check_within,
     floor_hour,
 )
-from talentseal.trust import all_inside, is_inside
+from talentseal.trust import all_inside
 
 Right = Delegation | Grant | Recognition
 
@@ -212,7 +212,7 @@ def _authority(
     found = find_authority(session, row, authority)
     if found is not None:
         return found
-    if not statements.is_entity_id(authority) or not is_inside(authority, row.namespaces):
+    if not is_body(authority, row.namespaces):
         raise UsageError(f"{authority} is no https URL inside the name spaces of {row.code}")
     if not names:
         raise UsageError(f"{authority} is new here", hint="Name it: --name en=...")

@@ -16,7 +16,7 @@ from registry.issuers.alike import check_unlike
 from registry.issuers.certificates import certify
 from registry.issuers.models import EntityKeyRow, EntityRow
 from registry.jurisdictions.models import JurisdictionRow
-from registry.naming import check_names
+from registry.naming import check_names, is_body
 from registry.office import DAY_SECONDS, Office
 from registry.publishing.repository import versions
 from registry.status_lists.repository import blocks_of
@@ -26,8 +26,6 @@ from talentseal.encoding import CLOCK_SKEW_SECONDS, MAX_JWS_BYTES, parse_json
 from talentseal.errors import InputError, RefusedError, UnavailableError
 from talentseal.jose import check_header, is_sealed_by, kid_of, parse_jws
 from talentseal.keys import PublicKey
-from talentseal.statements import is_entity_id
-from talentseal.trust import is_inside
 
 MAX_REQUEST_AGE_SECONDS = 30 * DAY_SECONDS
 
@@ -100,7 +98,7 @@ def enrol(
 def check_body(jurisdiction: JurisdictionRow, request: EnrolmentRequest) -> None:
     """Raises UsageError, RefusedError `ISSUER_OUTSIDE_NAMESPACE`."""
     check_names(request.names)
-    inside = is_entity_id(request.iss) and is_inside(request.iss, jurisdiction.namespaces)
+    inside = is_body(request.iss, jurisdiction.namespaces)
     if not inside or request.iss == jurisdiction.entity_id:
         raise RefusedError(
             f"{request.iss} is no body in the name spaces of {jurisdiction.code}",

@@ -18,7 +18,7 @@ from registry.issuers.models import EntityRow
 from registry.issuers.service import add_certified_key
 from registry.jurisdictions.models import JurisdictionRow
 from registry.jurisdictions.repository import all_jurisdictions, get_jurisdiction
-from registry.naming import check_names, is_host
+from registry.naming import check_names, is_body, is_host
 from registry.office import DAY_SECONDS, Office
 from registry.publishing.metadata import OFFICERS, ROLES, expiry, root_bytes, sha256
 from registry.publishing.repository import add_publication, latest, versions
@@ -29,9 +29,7 @@ from talentseal.compiling import overlapping
 from talentseal.encoding import b64_decode, b64_encode
 from talentseal.errors import RefusedError, UsageError
 from talentseal.keys import PublicKey, SoftwareSigner
-from talentseal.statements import is_entity_id
 from talentseal.territory import contains, is_territory
-from talentseal.trust import is_inside
 
 YEAR_SECONDS = 365 * DAY_SECONDS
 CA_LIFE = 20 * YEAR_SECONDS
@@ -116,7 +114,7 @@ def _check(wanted: NewJurisdiction) -> None:
             f"{wrong[0][:80]} is no name space" if wrong else "a jurisdiction needs a name space",
             hint="Name spaces are DNS suffixes: --namespace sz.example.",
         )
-    if not is_entity_id(wanted.entity_id) or not is_inside(wanted.entity_id, wanted.namespaces):
+    if not is_body(wanted.entity_id, wanted.namespaces):
         raise UsageError(
             f"{wanted.entity_id} is no https URL inside the name spaces of the jurisdiction"
         )

@@ -167,6 +167,7 @@ def test_another_kind_of_token_is_no_request(desk: Desk) -> None:
         "https://evilsz.example",
         "http://office.sz.example",
         "https://office.sz.example?x",
+        "https://office..sz.example",  # no name that DNS could know
         "https://trust.sz.example",  # the root itself
     ],
 )
@@ -182,6 +183,8 @@ def test_a_body_outside_the_name_spaces_is_refused(desk: Desk, iss: str) -> None
         f"{STATION}:443",
         f"{STATION}:0443//",
         f"{STATION}/%2F./",
+        f"{STATION}/..",
+        f"{STATION}/a/%2e%2e/",
         "https://trust.sz.example/",  # the root
     ],
 )
