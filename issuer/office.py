@@ -111,12 +111,14 @@ class Office:
     def _passphrase(self) -> bytes:
         return key_passphrase(ROLE)
 
-    def check_key(self) -> None:
+    def check_key(self, kid: str | None = None) -> None:
         """Open the newest key before a transaction begins: nothing waits for a device inside one.
+
+        kid  its name, if it is known already
 
         Raises UsageError, UnavailableError.
         """
-        kid = self.signing_keys()[0][0]
+        kid = kid or self.signing_keys()[0][0]
         try:
             self.signer(kid)
         except UnavailableError as error:

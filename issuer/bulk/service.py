@@ -60,8 +60,8 @@ class Run:
 
 def sealer_of(office: Office, job: Job) -> Sealer:
     """What rows are checked and sealed with. Raises UsageError, UnavailableError."""
-    office.check_key()
     standing, bundle = office.standing(), office.bundle
+    office.check_key(standing.keys[0][0])
     check_direct(bundle, job.terms.type_id)
     return Sealer(office, bundle, standing, job.terms, f"{standing.iss}/status/0")
 
