@@ -14,7 +14,13 @@ from schemas.openid4vci import CredentialAnswer, TokenAnswer
 from talentseal.bundle import Bundle
 from talentseal.commandline import note
 from talentseal.encoding import format_time, from_seconds, parse_time, to_seconds
-from talentseal.errors import InputError, ProtocolError, RefusedError, UsageError
+from talentseal.errors import (
+    InputError,
+    ProtocolError,
+    RefusedError,
+    TalentsealError,
+    UsageError,
+)
 from talentseal.policy import MAX_AGE_SECONDS
 from talentseal.terminal import escape
 from wallet_cli.ask import ask_offer, refuse_unattended
@@ -79,7 +85,8 @@ class Taken(NamedTuple):
 def take_offer(link: str, taker: Taker, options: Options) -> Taken:
     """Receive what a link offers.
 
-    Raises UsageError, RefusedError, InputError or UnavailableError; nothing is stored then.
+    Raises UsageError, RefusedError, InputError or UnavailableError. Nothing is stored then; what an
+    issuer gave before it failed is kept to be judged by `resume`, since the offer is used up.
     """
     refuse_unattended(yes=options.yes, action="an issuer is asked")
     wallet = taker.wallet
@@ -97,9 +104,12 @@ def take_offer(link: str, taker: Taker, options: Options) -> Taken:
     datasets = datasets_of(plan, token)
     pending, keys = _begin(taker, plan, [one.wanted.format for one in datasets], copies, token)
     try:
-        pending = _ask_for_all(plan, list(zip(datasets, keys, strict=True)), pending, wallet)
-    except BaseException:  # whoever breaks off leaves no keys behind
-        _forget(taker.vault, pending)
+        pending = _ask_for_all(plan, list(zip(datasets, keys, strict=True)), pending, taker)
+    except BaseException as error:
+        if _forget_empty(taker.vault, pending.id):  # whoever breaks off leaves no keys behind
+            raise
+        if isinstance(error, TalentsealError):
+            error.hint = f"What came before is kept; go on: wallet receive --resume {pending.id}"
         raise
     return _settle(pending, taker, options.wait)
 
@@ -169,15 +179,19 @@ def _pending(plan: Plan, kids: Sequence[str], token: TokenAnswer, wallet: Wallet
 
 
 def _ask_for_all(
-    plan: Plan, asked: Sequence[tuple[Dataset, Sequence[Key]]], pending: Pending, wallet: Wallet
+    plan: Plan, asked: Sequence[tuple[Dataset, Sequence[Key]]], pending: Pending, taker: Taker
 ) -> Pending:
+    """Ask for one after the other, remembering each answer before the next question."""
     for number, (dataset, keys) in enumerate(asked, 1):
-        answer = ask_for(plan, dataset, pending.token, [signer_of(k) for k in keys], wallet)
+        signers = [signer_of(key) for key in keys]
+        answer = ask_for(plan, dataset, pending.token, signers, taker.wallet)
+        if answer.transaction_id is not None and not pending.deferred_endpoint:
+            raise InputError("the issuer promises for later and says not where", code="MALFORMED")
         configuration = dataset.wanted.configuration
         kind = {"format": configuration.format, "vct": configuration.vct or ""}
-        pending = _with(pending, answer, {**kind, "request": str(number)}, wallet.clock())
-    if pending.waiting and not pending.deferred_endpoint:
-        raise InputError("the issuer promises for later and says not where", code="MALFORMED")
+        pending = _with(pending, answer, {**kind, "request": str(number)}, taker.wallet.clock())
+        if number < len(asked):
+            _save(taker.vault, pending)
     return pending
 
 
@@ -283,6 +297,16 @@ def _forget(vault: Vault, pending: Pending) -> None:
     """Nothing stays of a delivery: neither its keys nor what was promised."""
     with vault.change() as content:
         _end(content, pending)
+
+
+def _forget_empty(vault: Vault, wanted: str) -> bool:
+    """Whether nothing has come of a delivery, of which nothing stays then."""
+    with vault.change() as content:
+        (pending,) = (entry for entry in content.pending if entry.id == wanted)
+        empty = not pending.waiting and not pending.arrived
+        if empty:
+            _end(content, pending)
+    return empty
 
 
 def _end(content: Content, pending: Pending) -> None:

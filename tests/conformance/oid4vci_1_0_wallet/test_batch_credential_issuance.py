@@ -1,5 +1,7 @@
 """Mirror of `oid4vci-1_0-wallet-test-batch-credential-issuance` (suite at 12f2a4d)."""
 
+from collections.abc import Sequence
+
 from conformance.oid4vci_1_0_wallet.links import by_value
 from conformance.peers import small_jose
 from conformance.peers.issuer_peer import IssuerPeer
@@ -31,6 +33,24 @@ def test_without_a_batch_there_is_one_proof(person: Person, issuer: IssuerPeer) 
     person.ask("receive", by_value(issuer, "title_sd_jwt"), "--yes", "--copies", "5")
     (asked,) = issuer.asked_at("/credential")
     assert len(asked.json["proofs"]["jwt"]) == 1
+
+
+def test_what_came_before_the_issuer_failed_is_kept(person: Person, issuer: IssuerPeer) -> None:
+    honest = issuer.seal
+
+    def sealed_once(name: str, jwks: Sequence[dict[str, str]]) -> list[str]:
+        if issuer.asked_at("/credential")[:-1]:
+            return []  # an answer that is none
+        return honest(name, jwks)
+
+    issuer.seal = sealed_once
+    ran = person.run("receive", by_value(issuer), "--yes", "--json")
+    assert ran.code != 0
+    assert "--resume" in ran.err
+    (row,) = person.ask("receive", "--resume")["received"]
+    assert row["formats"] == ["dc+sd-jwt"]
+    assert person.ask("backup", person.home / "count")["unused_keys"] == 0
+    assert issuer.events == ["credential_accepted"]
 
 
 def test_an_issuer_may_make_fewer_copies_and_spare_keys_go(
