@@ -32,6 +32,7 @@ from talentseal.type_metadata import CredentialType
 
 STEP_ROWS = 50  # what one step handles stays in the processor's caches
 LOOK_EVERY = 64  # of so many certificates one goes through the whole procedure of a verifier
+SMALL_ROW_BYTES = 24 * 1024  # as base64 with salts and digests, far below what is read at most
 _MAX_FRAMES = 10_000
 _PLAIN = frozenset((str, type(None)))
 _Scope = tuple[object, ...]
@@ -67,7 +68,7 @@ class Frame(NamedTuple):
 class Sealer:
     """Checks and seals rows under one set of terms; belongs to one process.
 
-    uri  of a status list, for drafts
+    uri  of a status list, for drafts: as long as any that is used, as no draft may be the smaller
     """
 
     office: Office
@@ -95,7 +96,7 @@ class Sealer:
                 RowFault(number, _pointer(one.pointer), one.error, one.message) for one in found
             ]
         try:
-            self._judge(document, now)
+            self._judge(document, len(row), now)
         except TalentsealError as error:
             return [RowFault(number, "", error.code, error.message)]
         return []
@@ -104,9 +105,9 @@ class Sealer:
     def _stand_in(self) -> Mapping[str, str]:
         return signer_from_secret(1).public.jwk
 
-    def _judge(self, row: _Row, now: datetime) -> None:
-        """A code is drafted each time: only then is its size known."""
-        if "holder" in row:
+    def _judge(self, row: _Row, size: int, now: datetime) -> None:
+        """A code is drafted each time: only then is its size known. So is a large row."""
+        if "holder" in row and size <= SMALL_ROW_BYTES:
             self._frame(row, _hour(now), now)
         else:
             self._settled(self._order(row), now)

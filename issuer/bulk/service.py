@@ -24,7 +24,7 @@ from issuer.bulk.models import CHUNK_ROWS, Given, Job, RowFault, SealedChunk
 from issuer.bulk.sealing import Sealer
 from issuer.bulk.workers import SLICE_ROWS, Pending, Work, working
 from issuer.database import reading, transaction
-from issuer.issuance.repository import take_in, usable_list
+from issuer.issuance.repository import longest_uri, take_in, usable_list
 from issuer.issuance.sealing import Random
 from issuer.issuance.service import check_direct, new_numbers
 from issuer.office import Office
@@ -63,7 +63,9 @@ def sealer_of(office: Office, job: Job) -> Sealer:
     standing, bundle = office.standing(), office.bundle
     office.check_key(standing.keys[0][0])
     check_direct(bundle, job.terms.type_id)
-    return Sealer(office, bundle, standing, job.terms, f"{standing.iss}/status/0")
+    with reading(office.engine) as db:
+        uri = longest_uri(db) or f"{standing.iss}/status/0"
+    return Sealer(office, bundle, standing, job.terms, uri)
 
 
 def check(office: Office, job: Job, *, workers: int, now: datetime, told: Told) -> list[RowFault]:

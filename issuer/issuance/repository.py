@@ -44,6 +44,12 @@ def usable_list_in(db: Connection, bundle: Bundle) -> str:
     return _usable_blocks(db, bundle)[0][1].uri
 
 
+def longest_uri(db: Connection) -> str | None:
+    """The longest URI of a status list that indices are held of; None where none are."""
+    uri = status_block.c.uri
+    return db.execute(select(uri).order_by(func.length(uri).desc()).limit(1)).scalar()
+
+
 def take_indices(engine: Engine, bundle: Bundle, forms: Sequence[str]) -> dict[str, Place]:
     """One index for each form, for good. Raises UnavailableError `STATUS_LIST_UNPUBLISHED`."""
     with transaction(engine) as db:

@@ -5,6 +5,7 @@ import io
 import json
 import signal
 import time
+from base64 import b64encode
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -105,6 +106,22 @@ def test_every_fault_is_named_by_row_and_field_and_nothing_is_sealed(bureau: Bur
     assert "archmage" not in json.dumps(problem)
     assert bureau.taken() == 0
     assert bureau.rows("SELECT count(*) FROM bulk_job") == [(0,)]
+
+
+def test_a_row_too_large_for_any_reader_is_refused_wherever_it_stands(bureau: Bureau) -> None:
+    listed = rows(3)
+    claims, sign = listed[1]["claims"], "\U00020000"  # four bytes, as rare characters have
+    long = dict.fromkeys(("en", "zh-Hans", "zh-Hant", "pt"), sign * 200)
+    portrait = b64encode(b"\xff\xd8\xff" + bytes(20_477)).decode()
+    claims["issuing_authority"] = claims["issuing_authority"] | {"name": long}
+    claims |= dict.fromkeys(("title_name", "specialty", "review_committee"), long)
+    claims |= dict.fromkeys(("family_name", "given_name", "approval_number"), sign * 80)
+    claims |= {"display_name": sign * 120, "employer_at_review": sign * 200}
+    claims |= {"portrait": f"data:image/jpeg;base64,{portrait}"}
+    claims["mapped_from"] = {"catalogue_id": sign * 60, "entry": sign * 60, "qualification": long}
+    code, problem = bureau.problem(*options(bureau, write(bureau, listed)))
+    assert (code, [one["pointer"] for one in problem["errors"]]) == (Exit.REFUSE, ["/2"])
+    assert problem["errors"][0]["error"] == "TOO_LARGE"
 
 
 def test_a_dry_run_keeps_nothing(bureau: Bureau) -> None:
