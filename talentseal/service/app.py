@@ -447,10 +447,27 @@ class Visit:
             headers = [*message["headers"], *_HEADERS, *self.told]
             headers.append((b"x-request-id", self.request_id.encode()))
             message = {**message, "headers": headers}
-        elif not self._is_whole and not message.get("more_body") and self.awaits_body():
+        elif message.get("more_body") and self.stay is not None:
+            await self._send_to_reader(message, self.stay)
+            return
+        elif not self._is_whole and self.awaits_body():
             self._is_kept_open = True
             message = {**message, "more_body": True}
         await self._send(message)
+
+    async def _send_to_reader(self, message: Message, stay: Stay) -> None:
+        """A piece of an answer that goes on. Raises ClientDisconnect for who had to give way."""
+        loop = asyncio.get_running_loop()
+        try:
+            async with asyncio.timeout(None) as timer:
+                stay.await_reader(self.address, lambda: timer.reschedule(loop.time()))
+                await self._send(message)
+        except TimeoutError as error:
+            raise ClientDisconnect from error
+        finally:
+            stay.go_on()
+        if stay.gave_way:  # at the last moment
+            raise ClientDisconnect
 
     def awaits_body(self) -> bool:
         """Whether a body was announced that had not come with the head."""

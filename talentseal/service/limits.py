@@ -76,10 +76,10 @@ def near(host: str) -> str:
 
 
 class Room:
-    """The requests at work, and those whose bodies are still to come; the door's loop asks alone.
+    """The requests at work, and those whose callers are waited for; the door's loop asks alone.
 
-    Who sends slowly takes no place of those at work. Of the slow, one address has a share; beyond
-    that the one that has been slow for longest gives way.
+    Who sends a body or reads an answer slowly takes no place of those at work. Of the slow, one
+    address has a share; beyond that the one that has been slow for longest gives way.
     """
 
     def __init__(self, places: int) -> None:
@@ -98,10 +98,11 @@ class Room:
         give_way  ends the wait for a body that has not come yet; None: it has, or there is none
         """
         if give_way is not None:
-            self._make_room(address)
+            self.make_room(address)
         return Stay(self, address, give_way)
 
-    def _make_room(self, address: str) -> None:
+    def make_room(self, address: str) -> None:
+        """Let one more of this address be slow."""
         same = [stay for stay, other in self._slow.items() if other == address]
         if len(same) >= self._share:
             same[0].give_way()
@@ -147,6 +148,20 @@ class Stay:
             )
         self._room.stop(self)
         self._room.start(self, None)
+        self._end_wait = None
+
+    def await_reader(self, address: str, give_way: Callable[[], None]) -> None:
+        """A piece of the answer is to be taken; `give_way` ends the wait for that."""
+        self._room.stop(self)
+        self._room.make_room(address)
+        self._end_wait = give_way
+        self._room.start(self, address)
+
+    def go_on(self) -> None:
+        """The piece was taken: back to work, which was begun before."""
+        if not self.gave_way:
+            self._room.stop(self)
+            self._room.start(self, None)
         self._end_wait = None
 
     def leave(self) -> None:

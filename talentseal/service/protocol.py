@@ -1,9 +1,9 @@
 """How a connection is read before anything of ours sees a request: heads within bounds and time.
 
 Uvicorn's reader for httptools takes a head of any size and waits for it as long as a caller likes.
-Here a head that goes on past its cap ends its connection, as does one that is not complete in time;
-so a stranger can fill neither memory nor the table of open files. What is inside the caps is judged
-by the door (`app`).
+Here a head that goes on past its cap ends its connection, as does one that is not complete in time,
+and an answer that its caller has stopped reading; so a stranger can fill neither memory nor the
+table of open files. What is inside the caps is judged by the door (`app`).
 
 Standard: RFC 9112 §2 (message), §9 (connections).
 """
@@ -16,14 +16,20 @@ from talentseal.service.app import BODY_HAS_COME
 
 MAX_HEAD_BYTES = 512 * 1024  # twice what one read brings, which may hold the end of a body as well
 HEAD_SECONDS = 30.0
+READ_SECONDS = 60.0
 
 
 class BoundedProtocol(HttpToolsProtocol):
-    """One connection. `head_seconds`: from its beginning, or that of a request, to a whole head."""
+    """One connection.
 
-    head_seconds = HEAD_SECONDS
+    head_seconds  from its beginning, or that of a request, to a whole head
+    read_seconds  within which a caller takes what waits to be sent, some 100 KiB
+    """
+
+    head_seconds, read_seconds = HEAD_SECONDS, READ_SECONDS
     _is_in_head, _head_bytes = True, 0
     _ends: asyncio.TimerHandle | None = None
+    _reading_ends: asyncio.TimerHandle | None = None
 
     def connection_made(  # type: ignore[override]  # as uvicorn does
         self, transport: asyncio.Transport
@@ -33,7 +39,21 @@ class BoundedProtocol(HttpToolsProtocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._stop_waiting()
+        self._stop_awaiting_reader()
         super().connection_lost(exc)
+
+    def pause_writing(self) -> None:
+        super().pause_writing()
+        self._reading_ends = self.loop.call_later(self.read_seconds, self.transport.abort)
+
+    def resume_writing(self) -> None:
+        self._stop_awaiting_reader()
+        super().resume_writing()
+
+    def _stop_awaiting_reader(self) -> None:
+        if self._reading_ends is not None:
+            self._reading_ends.cancel()
+            self._reading_ends = None
 
     def on_message_begin(self) -> None:
         super().on_message_begin()

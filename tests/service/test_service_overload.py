@@ -1,6 +1,7 @@
 """Ten times what a service takes, at once: some are told to wait, nobody is told anything wrong."""
 
 import asyncio
+import io
 import socket
 import time
 from collections import Counter
@@ -13,10 +14,13 @@ from typing import Any, NamedTuple
 
 import httpx2
 import pytest
+from fastapi.responses import StreamingResponse
 from verifier_service import VerifierService, verifier_service
 
 from talentseal import codetext, qr
 from talentseal.errors import UnavailableError
+from talentseal.service.app import CALLER_GONE, Service, new_app
+from talentseal.service.logs import Log
 from talentseal.service.turns import WAITING_FOR_EACH, Turns
 
 HOST = "verify.talentseal.example"
@@ -168,3 +172,54 @@ def test_who_sends_slowly_takes_no_place_of_others(few: VerifierService) -> None
         for one in asked:
             assert judged(few.client.post("/v1/checks", **one.content), one.right) == 200
     check_normal(few, asked)
+
+
+async def never() -> Any:
+    """A caller who stays and says nothing."""
+    await asyncio.Event().wait()
+
+
+class Stream:
+    """A service with room for two, one of whose answers comes in pieces, asked without a network.
+
+    status  of those that were answered or given up, in that order
+    """
+
+    def __init__(self) -> None:
+        service = Service("some", Log("some", io.StringIO()), max_running=2)
+        self.app, self.status = new_app("Some service", service), list[int]()
+        self.reads = asyncio.Event()
+
+        @self.app.get("/pieces")
+        async def pieces() -> StreamingResponse:
+            return StreamingResponse(iter((b"one", b"two")))
+
+    async def ask(self) -> None:
+        """Ask for all pieces; the second is taken once `reads` is set."""
+        told: dict[str, Any] = {}
+
+        async def send(message: Any) -> None:
+            told.update(message)
+            if message.get("body") == b"two":
+                await self.reads.wait()
+
+        scope = {
+            "type": "http", "method": "GET", "path": "/pieces", "query_string": b"", "headers": [],
+            "client": ("192.0.2.1", 1), "http_version": "1.1",
+        }  # fmt: skip
+        await self.app(scope, never, send)
+        self.status.append(told["status"] if not told.get("more_body") else CALLER_GONE)
+
+
+def test_who_reads_slowly_takes_no_place_of_others() -> None:
+    async def crowd() -> tuple[list[int], list[int]]:
+        service = Stream()
+        async with asyncio.TaskGroup() as tasks:
+            for _ in range(10):  # of one address eight are waited for
+                tasks.create_task(service.ask())
+                await asyncio.sleep(0.05)
+            before = service.status.copy()
+            service.reads.set()
+        return before, service.status
+
+    assert asyncio.run(crowd()) == ([CALLER_GONE] * 2, [CALLER_GONE] * 2 + [200] * 8)

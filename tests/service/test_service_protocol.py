@@ -11,11 +11,13 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from http.client import HTTPConnection
+from itertools import repeat
 
 import httpx2
 import pytest
 import uvicorn
 from fastapi import Request
+from fastapi.responses import StreamingResponse
 
 from talentseal.errors import RefusedError
 from talentseal.service.app import Service, new_app
@@ -30,9 +32,9 @@ ASK = b"GET /healthz HTTP/1.1\r\nHost: x\r\n"
 
 
 class Hasty(BoundedProtocol):
-    """Callers have a second for the head of a request."""
+    """Callers have a second for the head of a request, and for each piece of an answer."""
 
-    head_seconds = 1.0
+    head_seconds = read_seconds = 1.0
 
 
 @pytest.fixture
@@ -43,6 +45,10 @@ def port() -> Iterator[int]:
     @app.post("/size")
     async def size(request: Request) -> int:
         return len(await request.body())
+
+    @app.get("/much")
+    async def much() -> StreamingResponse:
+        return StreamingResponse(repeat(BODY, 5))
 
     @app.post("/closed")
     async def closed() -> None:
@@ -167,6 +173,13 @@ def test_empty_lines_do_not_keep_a_connection_open(port: int) -> None:
         assert connection.recv(4096).startswith(b"HTTP/1.1 200")
         connection.sendall(b"\r\n")
         rest_of(connection)
+
+
+def test_who_stops_reading_an_answer_loses_the_connection(port: int) -> None:
+    with closing(connected(port)) as connection:
+        connection.sendall(b"GET /much HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+        time.sleep(2.5)
+        assert len(rest_of(connection)) < 5 * len(BODY)
 
 
 def test_a_web_socket_is_answered_as_any_other_request(port: int) -> None:
