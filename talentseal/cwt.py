@@ -25,6 +25,7 @@ from talentseal.cose import (
     sign_sign1,
 )
 from talentseal.encoding import (
+    MAX_JSON_INT,
     TAG_DATE,
     TAG_SIGN1,
     Tag,
@@ -177,7 +178,9 @@ def _read_text(value: Any, _: Label) -> str:
 
 
 def _read_int(value: Any, _: Label) -> int:
-    return value if type(value) is int else invalid("a number of a wrong kind")
+    if type(value) is not int or not -MAX_JSON_INT <= value <= MAX_JSON_INT:  # as in JSON
+        invalid("a number of a wrong kind")
+    return value
 
 
 def _read_bool(value: Any, _: Label) -> bool:

@@ -5,13 +5,14 @@ from typing import Any
 
 import pytest
 from forging import open_code, reseal_code, said, sealer, sign1
-from simulator import DAY, HOUR, Held, World, key
+from simulator import DAY, HOUR, Held, World, key, type_of
 
 from schemas.verdict import Verdict
 from talentseal import cwt
 from talentseal.bundle import Bundle
 from talentseal.codetext import parse_text, write_text
 from talentseal.encoding import (
+    MAX_JSON_INT,
     TAG_SIGN1,
     Tag,
     b64url_encode,
@@ -21,7 +22,9 @@ from talentseal.encoding import (
     dump_cbor,
     parse_cbor,
 )
+from talentseal.errors import InputError
 from talentseal.policy import Policy
+from talentseal.type_metadata import Label
 
 
 @pytest.fixture(scope="module")
@@ -253,6 +256,21 @@ def test_a_label_holds_what_its_type_says(look: Any, calm: World, title: Held, v
     verdict = look(reseal_code(title, claims={-70000: {**labelled, 999: value}}))
     assert said(verdict) == ("refuse", ["CLAIM_INVALID"])
     del calm
+
+
+def test_a_number_in_a_code_is_one_that_the_wallet_form_could_say(title: Held) -> None:
+    kind = type_of("professional-title/1")
+    kind = kind._replace(labels={**kind.labels, 999: Label(999, ("points",), "int", ())})
+    _, claims = open_code(title.code)
+
+    def read(number: int) -> Any:
+        code = reseal_code(title, claims={-70000: {**claims[-70000], 999: number}})
+        return cwt.claims_of(cwt.parse(code), kind)["points"]
+
+    assert [read(number) for number in (-MAX_JSON_INT, MAX_JSON_INT)]
+    for number in (-MAX_JSON_INT - 1, MAX_JSON_INT + 1, 2**64 - 1, -(2**64)):
+        with pytest.raises(InputError, match="number"):
+            read(number)
 
 
 @pytest.mark.parametrize(
