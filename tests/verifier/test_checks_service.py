@@ -24,6 +24,7 @@ from verifier.receipts.service import evidence_digest
 from verifier.station import REPLAYS
 
 HOST = "verify.talentseal.example"
+THREADS = 40  # as many as the service has for work that waits
 NDJSON = {"content-type": "application/x-ndjson"}
 
 
@@ -283,6 +284,30 @@ def test_a_proof_is_good_once_in_a_batch_too_and_only_proofs_wait_for_their_memo
                 assert not waiting.done()
                 other.execute("rollback")
                 assert waiting.result() == ["refuse"]
+
+
+def test_batches_that_wait_for_the_memory_of_proofs_leave_threads_to_others(
+    tmp_path: Path,
+) -> None:
+    with verifier_service(tmp_path) as service:
+        held = service.world.city.issue()
+        service.trust.refresh()
+        text = codetext.write_text(held.live(at=service.world.now), host="verify.city.example")
+        assert outcomes(service, text) == ["accept"]
+        with (
+            ThreadPoolExecutor(THREADS) as pool,
+            closing(sqlite3.connect(tmp_path / REPLAYS, isolation_level=None)) as other,
+        ):
+            other.execute("begin exclusive")
+            waiting = [pool.submit(outcomes, service, text) for _ in range(THREADS)]
+            time.sleep(1)  # they have come by now, and wait
+            begun = time.monotonic()
+            assert service.client.get("/readyz").status_code == 200
+            assert outcomes(service, held.text) == ["accept"]
+            assert time.monotonic() - begun < 3
+            assert not any(one.done() for one in waiting)
+            other.execute("rollback")
+            assert {one.result()[0] for one in waiting} == {"refuse"}
 
 
 def test_an_empty_batch_and_one_of_too_many_lines_are_refused(service: VerifierService) -> None:

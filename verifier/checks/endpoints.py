@@ -2,7 +2,8 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Sequence
-from typing import Any
+from contextlib import nullcontext
+from typing import Any, NamedTuple
 
 from fastapi import APIRouter, Request, Response
 from fastapi.responses import StreamingResponse
@@ -74,7 +75,7 @@ def checks_router(station: Station, receipts: Receipts) -> APIRouter:
     router = APIRouter(prefix="/v1/checks", tags=["checks"], route_class=PlainRoute)
     readers = station.file_readers
     turns = Turns(readers, waiting=readers * WAITING_FOR_EACH)
-    slices = asyncio.Semaphore()
+    places = _Places(asyncio.Semaphore(), asyncio.Semaphore(_PROOFS_AT_ONCE))
     proofs = Turns(_PROOFS_AT_ONCE, waiting=_PROOFS_AT_ONCE * WAITING_FOR_EACH)
 
     @router.post("", openapi_extra=_ONE, responses={200: {"model": VerdictDocument}})
@@ -97,7 +98,7 @@ def checks_router(station: Station, receipts: Receipts) -> APIRouter:
         """Check many: a question a line in, an answer a line out, in order."""
         check_media_type(request, NDJSON)
         lines = _lines(await request.body())
-        answers = _answers(slices, station, receipts, lines, _language(request))
+        answers = _answers(places, station, receipts, lines, _language(request))
         return StreamingResponse(answers, headers={"Cache-Control": "no-store"}, media_type=NDJSON)
 
     return router
@@ -165,8 +166,15 @@ def _lines(body: bytes) -> Sequence[bytes]:
     return lines
 
 
+class _Places(NamedTuple):
+    """What slices of all batches wait for: to be judged, and to ask the memory of proofs."""
+
+    judging: asyncio.Semaphore
+    remembering: asyncio.Semaphore
+
+
 async def _answers(
-    turn: asyncio.Semaphore,
+    places: _Places,
     station: Station,
     receipts: Receipts,
     lines: Sequence[bytes],
@@ -176,16 +184,22 @@ async def _answers(
 
     Of all batches one slice is judged at a time: several threads would judge no faster together,
     and the refresher of trust data would have to wait for each of them. Whoever waits for the
-    memory of proofs waits outside.
+    memory of proofs waits outside, in few threads: the others are for those who show none.
     """
     for start in range(0, len(lines), _SLICE):
         part = lines[start : start + _SLICE]
-        async with turn:
+        async with places.judging:
             found = await run_in_threadpool(_judge_all, station, part)
-        yield await run_in_threadpool(_told, station, receipts, found, start + 1, lang)
+        async with places.remembering if any(map(_has_proof, found)) else nullcontext():
+            told = await run_in_threadpool(_told, station, receipts, found, start + 1, lang)
+        yield told
 
 
 _Found = tuple[Question, Verdict, Proof | None] | TalentsealError
+
+
+def _has_proof(one: _Found) -> bool:
+    return not isinstance(one, TalentsealError) and one[2] is not None
 
 
 def _judge_all(station: Station, lines: Sequence[bytes]) -> Sequence[_Found]:
