@@ -33,6 +33,7 @@ def test_the_trail_refuses_changes(bureau: Bureau, act: str) -> None:
         "UPDATE audit SET actor = 'nobody' WHERE number = 1",
         "UPDATE audit SET at = at + 1 WHERE number = 2",
         "UPDATE audit SET previous = 'x' WHERE number = 2",
+        "UPDATE audit SET act = x'ff' WHERE number = 1",
         "DELETE FROM audit WHERE number = 1",
         "UPDATE audit SET number = number + 1 WHERE number = (SELECT max(number) FROM audit)",
     ],
