@@ -128,20 +128,27 @@ class Publisher:
             whole, status = code in self._whole, code in self._status
             self._whole.discard(code)
             self._status.discard(code)
-        begun = time.monotonic()
+        begun, is_done = time.monotonic(), False
         try:
             office = self._office.at(self._clock(), actor=ACTOR)
             published, outcomes = publish(office, [code], whole=whole, reader=self._reader)
+            is_done = True
         except TalentsealError as error:
-            with self._lock:
-                self._whole |= {code} if whole else set()
-                self._status |= {code} if status else set()
-            self._rests.setdefault(code, _Rest()).lengthen(time.monotonic())
             return error
+        finally:  # whatever it was: a fault of the system too
+            if not is_done:
+                self._put_off(code, whole=whole, status=status)
         self._rests.pop(code, None)
         self._until = time.monotonic() + GATHER_SECONDS
         self._tell(published, outcomes, time.monotonic() - begun)
         return None
+
+    def _put_off(self, code: str, *, whole: bool, status: bool) -> None:
+        """It stays due, after a rest."""
+        with self._lock:
+            self._whole |= {code} if whole else set()
+            self._status |= {code} if status else set()
+        self._rests.setdefault(code, _Rest()).lengthen(time.monotonic())
 
     def _tell(
         self, published: Sequence[Published], outcomes: Sequence[Outcome], seconds: float

@@ -10,9 +10,15 @@ from postgres import both_databases
 from registry_desk import STATION, SZ, Desk
 
 from registry.office import open_office
-from registry.publishing.publisher import LOOK_SECONDS, Publisher
+from registry.publishing.publisher import (
+    FIRST_REST_SECONDS,
+    GATHER_SECONDS,
+    LOOK_SECONDS,
+    Publisher,
+)
 from registry.publishing.service import Published
 from registry.settings import load_settings
+from registry.status_lists.orders import take_order
 from talentseal.artefacts import parse_root
 from talentseal.commandline import now
 from talentseal.encoding import to_seconds
@@ -348,6 +354,32 @@ def test_a_file_that_stays_does_not_make_the_publisher_publish_again_and_again(
     time.sleep(LOOK_SECONDS + 0.1)
     publisher.run()
     assert len(published) > count
+
+
+def test_an_order_stays_due_whatever_the_fault_of_its_publication(
+    desk: Desk, station_key: SoftwareSigner, block: tuple[str, list[int]]
+) -> None:
+    uri, indices = block
+    publisher = Publisher(
+        open_office(load_settings(), now()), now, reader=None, told=lambda _, __: None,
+        taken=lambda _: None,
+    )  # fmt: skip
+    publisher.run()
+    sent = desk.order(station_key, 1, [(uri, indices[0], 1)])
+    take_order(open_office(load_settings(), now()), sent.read_text())  # by HTTP, not by its file
+    sent.unlink()
+    lock, aside = load_settings().publish_lock, desk.home / "lock"
+    time.sleep(GATHER_SECONDS)
+    lock.rename(aside)
+    lock.mkdir()  # any fault of the system, such as too many open files
+    publisher.ordered(SZ)
+    with pytest.raises(IsADirectoryError):
+        publisher.run()
+    lock.rmdir()
+    aside.rename(lock)
+    time.sleep(FIRST_REST_SECONDS)
+    publisher.run()
+    assert published_list(desk, uri).value(indices[0]) == 1
 
 
 def test_a_link_is_no_order(desk: Desk, tmp_path: Path) -> None:
