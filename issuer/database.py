@@ -21,7 +21,7 @@ from talentseal.service.database import Schema
 from talentseal.service.idempotency import idempotency_table
 from talentseal.service.migrations import NUMBER
 
-REVISION = "0004"  # the newest of issuer/migrations/versions
+REVISION = "0005"  # the newest of issuer/migrations/versions
 SCHEMA = Schema("issuer", Path(__file__).parent / "migrations", REVISION, own="certificate")
 open_database, transaction, reading = SCHEMA.open, SCHEMA.transaction, SCHEMA.reading
 metadata = MetaData()
@@ -39,6 +39,12 @@ key = Table(
     Column("created_at", NUMBER, nullable=False),
     Column("x5c", String),  # JSON list, once the registry has answered
     Column("uri", String),  # of a signing device; none: the keystore of this home
+)
+status_list = Table(  # the lists in which this issuer has, or had, indices
+    "status_list",
+    metadata,
+    Column("number", NUMBER, primary_key=True, autoincrement=False),
+    Column("uri", String, nullable=False, unique=True),
 )
 status_block = Table(
     "status_block",
@@ -67,10 +73,10 @@ form = Table(
     metadata,
     Column("certificate", String, nullable=False),
     Column("form", String, nullable=False),  # wallet, code, paper
-    Column("uri", String, nullable=False),
+    Column("list", NUMBER, nullable=False),  # of `status_list`
     Column("idx", NUMBER, nullable=False),
     Column("sha256", String, nullable=False),  # hex, of the sealed bytes
-    UniqueConstraint("uri", "idx"),
+    UniqueConstraint("list", "idx"),
     Index("form_by_certificate", "certificate"),
 )
 outbox = Table(

@@ -24,6 +24,7 @@ from issuer.authorization import service as authorization
 from issuer.bulk import repository as bulk
 from issuer.custody.service import bring_trust
 from issuer.database import certificate, form, profile, status_block, transaction
+from issuer.issuance.repository import numbered_lists
 from issuer.issuances import repository as issuances
 from issuer.office import ORDER_FLOOR, RESTORED_AT, Office, set_profile
 from issuer.status.blocks import ASKED, top_up
@@ -120,16 +121,14 @@ def _take_over(db: Connection, bundle: Bundle, *, at: int) -> int:
 def _said(db: Connection, bundle: Bundle) -> dict[str, str]:
     """Number of a certificate -> the strictest state that the lists say of its forms."""
     found: dict[str, str] = {}
-    lists = {uri: bundle.find_status(bundle.home, uri) for uri in _uris(db)}
-    for row in db.execute(select(form.c.certificate, form.c.uri, form.c.idx)):
-        held = lists[row.uri]
+    lists = {
+        number: bundle.find_status(bundle.home, uri) for uri, number in numbered_lists(db).items()
+    }
+    for row in db.execute(select(form.c.certificate, form.c.list, form.c.idx)):
+        held = lists[row.list]
         value = held.value(row.idx) if isinstance(held, StatusList) else None
         state = None if value is None else _STATES.get(value)
         if state is not None:
             found[row.certificate] = max(found.get(row.certificate, state), state,
                                          key=_STRICTNESS.index)  # fmt: skip
     return found
-
-
-def _uris(db: Connection) -> list[str]:
-    return list(db.execute(select(form.c.uri).distinct()).scalars())

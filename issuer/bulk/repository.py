@@ -11,6 +11,7 @@ from sqlalchemy import Connection, insert, select, update
 
 from issuer.bulk.models import CHUNK_ROWS, Job, SealedRow
 from issuer.database import bulk_chunk, bulk_job
+from issuer.issuance.repository import numbered_lists
 from talentseal.encoding import dump_json
 from talentseal.errors import RefusedError
 
@@ -95,7 +96,7 @@ def taken_numbers(db: Connection, numbers: Iterable[str]) -> set[str]:
 
 
 _CERTIFICATES = "certificate (id, type, kid, sealed_at, expires_at, state)"
-_FORMS = "form (certificate, form, uri, idx, sha256)"
+_FORMS = "form (certificate, form, list, idx, sha256)"
 _INSERT = {
     _CERTIFICATES: f"INSERT INTO {_CERTIFICATES} VALUES (?, ?, ?, ?, ?, ?)",  # noqa: S608  our own
     _FORMS: f"INSERT INTO {_FORMS} VALUES (?, ?, ?, ?, ?)",  # noqa: S608
@@ -107,7 +108,10 @@ def add_all(db: Connection, type_id: str, sealed: Sequence[SealedRow], *, at: in
     rows = sorted(sealed)
     certificates = [(number, type_id, kid, at, until, "valid") for number, *_, kid, until in rows]
     _add_many(db, _CERTIFICATES, certificates)
-    forms = [(number, form, *place, sha256) for number, form, place, sha256, *_ in rows]
+    lists = numbered_lists(db)
+    forms = [
+        (number, form, lists[uri], idx, sha256) for number, form, (uri, idx), sha256, *_ in rows
+    ]
     _add_many(db, _FORMS, forms)
 
 

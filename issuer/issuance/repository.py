@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 from sqlalchemy import Connection, Engine, func, insert, select, update
 
 from issuer.audit.trail import OPERATOR, note
-from issuer.database import certificate, form, reading, status_block, transaction
+from issuer.database import certificate, form, reading, status_block, status_list, transaction
 from issuer.issuance.models import Place
 from talentseal.bundle import Bundle
 from talentseal.encoding import parse_json
@@ -172,11 +172,26 @@ def add_copies_in(db: Connection, record: Record, *, actor: str = OPERATOR, **fa
 
 
 def _add_forms(db: Connection, record: Record) -> None:
+    lists = numbered_lists(db)
     rows = [
-        {"certificate": record.number, "form": name, "uri": uri, "idx": idx, "sha256": digest}
+        {"certificate": record.number, "form": name, "list": lists[uri], "idx": idx,
+         "sha256": digest}
         for name, (uri, idx), digest in record.copies
-    ]
+    ]  # fmt: skip
     db.execute(insert(form), rows)
+
+
+def numbered_lists(db: Connection) -> dict[str, int]:
+    """The number here of every status list from which indices ever came, by its URI."""
+    return {row.uri: row.number for row in db.execute(select(status_list))}
+
+
+def number_list(db: Connection, uri: str) -> None:
+    """Give a status list its number, unless it has one; a transaction that writes is alone."""
+    lists = numbered_lists(db)
+    if uri not in lists:
+        number = max(lists.values(), default=0) + 1
+        db.execute(insert(status_list).values(number=number, uri=uri))
 
 
 def listed(engine: Engine) -> list[dict[str, Any]]:

@@ -12,7 +12,7 @@ from datetime import datetime
 from sqlalchemy import Connection, func, insert, select, update
 
 from issuer.audit.trail import OPERATOR, note
-from issuer.database import certificate, form, outbox, transaction
+from issuer.database import certificate, form, outbox, status_list, transaction
 from issuer.issuance.service import spelled
 from issuer.office import ORDER_FLOOR, Office, find_fact, standing_in
 from issuer.status.outbox import deliver
@@ -142,7 +142,8 @@ def unknown(number: str) -> RefusedError:
 
 
 def _changes(db: Connection, number: str, value: int) -> list[StatusChange]:
-    rows = db.execute(select(form).where(form.c.certificate == number)).all()
+    wanted = select(status_list.c.uri, form.c.idx).where(form.c.certificate == number)
+    rows = db.execute(wanted.join(status_list, form.c.list == status_list.c.number)).all()
     return [StatusChange(uri=row.uri, idx=row.idx, value=value) for row in rows]
 
 

@@ -53,14 +53,14 @@ def go_on(bureau: Bureau) -> dict[str, int]:
 
 
 def places(bureau: Bureau) -> set[tuple[str, int]]:
-    found = bureau.rows("SELECT uri, idx FROM form")
+    found = bureau.rows("SELECT uri, idx FROM form JOIN status_list ON list = number")
     assert len(set(found)) == len(found)
     return {(uri, idx) for uri, idx in found}
 
 
 def places_of(bureau: Bureau, number: str) -> list[tuple[str, int]]:
-    query = f"SELECT uri, idx FROM form WHERE certificate = '{number}'"  # noqa: S608  our own
-    return [(uri, idx) for uri, idx in bureau.rows(query)]
+    query = "SELECT certificate, uri, idx FROM form JOIN status_list ON list = number"
+    return [(uri, idx) for certificate, uri, idx in bureau.rows(query) if certificate == number]
 
 
 def said(bureau: Bureau, number: str) -> list[int | None]:

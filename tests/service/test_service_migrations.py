@@ -95,6 +95,26 @@ def test_every_migration_meets_the_rows_of_the_one_before(engine: Engine, role: 
     assert filled == set(metadata.tables)
 
 
+@both_databases
+def test_forms_keep_their_lists_when_lists_get_numbers(engine: Engine) -> None:
+    command.upgrade(issuer.SCHEMA.config(engine), "0004")
+    places = [("https://b.example/2", 7), ("https://a.example/1", 7), ("https://b.example/2", 8)]
+    form = "INSERT INTO form (certificate, form, uri, idx, sha256) VALUES (:c, 'paper', :u, :i, '')"
+    block = (
+        "INSERT INTO status_block (number, block, uri, indices, size, used) "
+        "VALUES (1, 'new', 'https://c.example/3', '[1]', 1, 0)"
+    )
+    with engine.begin() as db:
+        db.execute(text(block))
+        db.execute(text(form), [{"c": str(c), "u": u, "i": i} for c, (u, i) in enumerate(places)])
+    issuer.SCHEMA.migrate(engine)
+    found = "SELECT certificate, uri, idx FROM form JOIN status_list ON list = number ORDER BY 1"
+    with read_only(engine).connect() as db:
+        assert db.execute(text(found)).all() == [(str(c), *place) for c, place in enumerate(places)]
+        known = db.execute(text("SELECT uri FROM status_list ORDER BY number")).scalars().all()
+    assert known == ["https://a.example/1", "https://b.example/2", "https://c.example/3"]
+
+
 @each_role
 @both_databases
 def test_an_empty_database_becomes_what_the_program_expects(engine: Engine, role: str) -> None:
