@@ -5,7 +5,7 @@ because somebody was killed in between, is never mistaken for the one on record.
 """
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
 from hashlib import sha256
@@ -52,19 +52,26 @@ class Folder:
                     hint="What is on record stays; once it can be, run again with --resume.",
                 ) from error
 
-    def finish(self, number: int, digest: str | None) -> None:
+    def finish(self, number: int, digest: str | None) -> bool:
         """The same for one that was put on record just before the end, unless it was done then.
 
-        Raises UnavailableError where the file is not what was put on record.
+        False: it is not here. Raises UnavailableError where the file is not what was put on record.
         """
         if digest is None or self._place(number).exists():
-            return
+            return True
         part = self.part(number, digest)
         if not part.exists():
-            return
+            return False
         if sha256(read_bounded(part, MAX_CHUNK_BYTES)).hexdigest() != digest:
             raise UnavailableError(f"{part} is not what was put on record")
         self.put(number, digest)
+        return True
+
+    def clear(self) -> None:
+        """Remove what killed runs had begun to write, once nothing is left to be sealed."""
+        for path in self.path.glob(f".{self.job[:12]}-*"):
+            with suppress(OSError):  # it may be deleted by hand
+                path.unlink()
 
     def _place(self, number: int) -> Path:
         return self.path / f"{self.job[:12]}-{number + 1:05}.jsonl"

@@ -111,6 +111,7 @@ def _done(task: Run, *, resume: bool) -> int | None:
         digest = repository.digest_of_chunk(db, job.id, done - 1) if done else None
     if done == job.chunks:
         task.folder.finish(done - 1, digest)
+        task.folder.clear()
         raise UsageError("every row of this file is sealed", hint="See: issuer list")
     if done is not None and not resume:
         raise UsageError(
@@ -122,8 +123,11 @@ def _done(task: Run, *, resume: bool) -> int | None:
             "nothing of this file is sealed yet: it was changed since, or nothing was begun",
             hint="Resume with the file as it was; without --resume every row is sealed anew.",
         )
-    if done:
-        task.folder.finish(done - 1, digest)
+    if done and not task.folder.finish(done - 1, digest):
+        raise UsageError(
+            f"the rows that were sealed last are not in {task.out}",
+            hint="Resume with the folder of before, and put back what was moved from there.",
+        )
     return done
 
 
@@ -147,6 +151,7 @@ def _seal_all(task: Run, work: Work, begin: int) -> None:
     for number, now, pending in _ahead(task, work, begin):
         _record(task, number, pending.result(), now)
         task.told(min((number + 1) * CHUNK_ROWS, len(task.job.rows)))
+    task.folder.clear()
 
 
 def _ahead(task: Run, work: Work, begin: int) -> Iterator[tuple[int, datetime, Pending]]:
