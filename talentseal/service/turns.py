@@ -5,8 +5,9 @@ finds the queue full, or waits too long in it, is told to come back, and costs n
 """
 
 import asyncio
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections import Counter
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
 
 from talentseal.errors import UnavailableError
 
@@ -47,6 +48,46 @@ class Turns:
             raise _overloaded() from error
         finally:
             self._waiting -= 1
+
+
+class Crowd:
+    """Who is at the same long work, none of whom is made to wait; the service's loop asks alone.
+
+    at_once  how many may be at it when another comes
+    of_one   how many of these from one address
+    """
+
+    def __init__(self, at_once: int, *, of_one: int) -> None:
+        self._at_once, self._of_one = at_once, of_one
+        self._present: Counter[str] = Counter()
+
+    def check_room(self, address: str) -> None:
+        """Raises UnavailableError `OVERLOADED` where one more from there is too many."""
+        if self._present.total() >= self._at_once or self._present[address] >= self._of_one:
+            raise _overloaded()
+
+    @contextmanager
+    def joined(self, address: str) -> Iterator[None]:
+        """Be there; between `check_room` and this nothing is awaited."""
+        self._present[address] += 1
+        try:
+            yield
+        finally:
+            self._leave(address)
+
+    @contextmanager
+    def away(self, address: str) -> Iterator[None]:
+        """Be somewhere else for a while, within `joined`."""
+        self._leave(address)
+        try:
+            yield
+        finally:
+            self._present[address] += 1
+
+    def _leave(self, address: str) -> None:
+        self._present[address] -= 1
+        if not self._present[address]:
+            del self._present[address]
 
 
 def _overloaded() -> UnavailableError:

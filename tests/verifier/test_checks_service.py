@@ -11,6 +11,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+import httpx2
 import pytest
 from simulator import World
 from verifier_service import VerifierService, WorldTrust, verifier_service
@@ -24,7 +25,6 @@ from verifier.receipts.service import evidence_digest
 from verifier.station import REPLAYS
 
 HOST = "verify.talentseal.example"
-THREADS = 40  # as many as the service has for work that waits
 NDJSON = {"content-type": "application/x-ndjson"}
 
 
@@ -260,10 +260,17 @@ def test_of_many_batches_one_slice_is_judged_at_a_time(tmp_path: Path) -> None:
         assert len(set(threads.seen[start : start + in_a_slice])) == 1
 
 
-def outcomes(service: VerifierService, *evidences: str) -> list[str]:
-    """Of one batch, in order."""
+def ask_many(service: VerifierService, *evidences: str, seen_at: str = "") -> httpx2.Response:
+    """One batch, by a caller whom a proxy has seen at this address."""
     lines = [json.dumps({"evidence": evidence}).encode() for evidence in evidences]
-    answer = service.client.post("/v1/checks/batch", content=b"\n".join(lines), headers=NDJSON)
+    headers = NDJSON | ({"x-forwarded-for": seen_at} if seen_at else {})
+    return service.client.post("/v1/checks/batch", content=b"\n".join(lines), headers=headers)
+
+
+def outcomes(service: VerifierService, *evidences: str, seen_at: str = "") -> list[str]:
+    """Of one batch, in order."""
+    answer = ask_many(service, *evidences, seen_at=seen_at)
+    assert answer.status_code == 200
     return [json.loads(line)["verdict"]["outcome"] for line in answer.content.splitlines()]
 
 
@@ -286,28 +293,38 @@ def test_a_proof_is_good_once_in_a_batch_too_and_only_proofs_wait_for_their_memo
                 assert waiting.result() == ["refuse"]
 
 
-def test_batches_that_wait_for_the_memory_of_proofs_leave_threads_to_others(
-    tmp_path: Path,
-) -> None:
+def workers() -> int:
+    """Threads in which services of this process do what may wait."""
+    return sum(one.name.startswith("AnyIO") for one in threading.enumerate())
+
+
+def test_batches_that_wait_leave_threads_and_places_to_others(tmp_path: Path) -> None:
     with verifier_service(tmp_path) as service:
         held = service.world.city.issue()
         service.trust.refresh()
         text = codetext.write_text(held.live(at=service.world.now), host="verify.city.example")
         assert outcomes(service, text) == ["accept"]
         with (
-            ThreadPoolExecutor(THREADS) as pool,
+            ThreadPoolExecutor(24) as pool,
             closing(sqlite3.connect(tmp_path / REPLAYS, isolation_level=None)) as other,
         ):
             other.execute("begin exclusive")
-            waiting = [pool.submit(outcomes, service, text) for _ in range(THREADS)]
+            before = workers()
+            waiting = [
+                pool.submit(outcomes, service, text, seen_at=f"10.{number % 3}.0.1")
+                for number in range(24)
+            ]
             time.sleep(1)  # they have come by now, and wait
             begun = time.monotonic()
             assert service.client.get("/readyz").status_code == 200
             assert outcomes(service, held.text) == ["accept"]
+            assert ask_many(service, held.text, seen_at="10.0.0.2").status_code == 503
             assert time.monotonic() - begun < 3
+            assert workers() - before < 12
             assert not any(one.done() for one in waiting)
             other.execute("rollback")
             assert {one.result()[0] for one in waiting} == {"refuse"}
+        assert outcomes(service, held.text, seen_at="10.0.0.2") == ["accept"]
 
 
 def test_an_empty_batch_and_one_of_too_many_lines_are_refused(service: VerifierService) -> None:

@@ -9,6 +9,7 @@ from fastapi import APIRouter, Request, Response
 from fastapi.responses import StreamingResponse
 from starlette.concurrency import run_in_threadpool
 from starlette.datastructures import UploadFile
+from starlette.types import Message, Receive, Scope, Send
 
 from schemas.messages import resolve_language
 from schemas.verdict import Verdict
@@ -19,7 +20,8 @@ from talentseal.encoding import dump_json
 from talentseal.errors import InputError, TalentsealError
 from talentseal.service.app import PlainRoute
 from talentseal.service.forms import check_media_type, media_type_of
-from talentseal.service.turns import WAITING_FOR_EACH, Turns
+from talentseal.service.limits import near
+from talentseal.service.turns import WAITING_FOR_EACH, Crowd, Turns
 from verifier.checks.service import (
     MAX_LINE_BYTES,
     MAX_LINES,
@@ -41,6 +43,8 @@ MAX_FILE_BODY_BYTES = qr.MAX_FILE_BYTES + 64 * 1024
 MAX_BATCH_BYTES = 64 * 1024 * 1024
 BODY_CAPS = {"/v1/checks/batch": MAX_BATCH_BYTES, "/v1/checks": MAX_FILE_BODY_BYTES}
 _PROOFS_AT_ONCE = 4  # their memory is written by one at a time
+# One slice of them all is judged at a time, so more at once would only take places of others.
+_BATCHES_AT_ONCE, _BATCHES_OF_ONE = 32, 8
 _SLICE = 50  # as many lines are judged before others get their turn
 _TEXT = {"type": "string"}
 _QUESTION = {
@@ -75,6 +79,7 @@ def checks_router(station: Station, receipts: Receipts) -> APIRouter:
     router = APIRouter(prefix="/v1/checks", tags=["checks"], route_class=PlainRoute)
     readers = station.file_readers
     turns = Turns(readers, waiting=readers * WAITING_FOR_EACH)
+    crowd = Crowd(_BATCHES_AT_ONCE, of_one=_BATCHES_OF_ONE)
     places = _Places(asyncio.Semaphore(), asyncio.Semaphore(_PROOFS_AT_ONCE))
     proofs = Turns(_PROOFS_AT_ONCE, waiting=_PROOFS_AT_ONCE * WAITING_FOR_EACH)
 
@@ -97,9 +102,11 @@ def checks_router(station: Station, receipts: Receipts) -> APIRouter:
     async def check_many(request: Request) -> Response:
         """Check many: a question a line in, an answer a line out, in order."""
         check_media_type(request, NDJSON)
+        address = near(request.client.host if request.client else "")
         lines = _lines(await request.body())
+        crowd.check_room(address)
         answers = _answers(places, station, receipts, lines, _language(request))
-        return StreamingResponse(answers, headers={"Cache-Control": "no-store"}, media_type=NDJSON)
+        return _Answers(answers, crowd, address)
 
     return router
 
@@ -164,6 +171,22 @@ def _lines(body: bytes) -> Sequence[bytes]:
     if not lines or len(lines) > MAX_LINES:
         raise InputError(f"1 to {MAX_LINES} lines are wanted", code="REQUEST_INVALID")
     return lines
+
+
+class _Answers(StreamingResponse):
+    """A batch on its way: one of those at work, but not while its caller reads."""
+
+    def __init__(self, answers: AsyncIterator[bytes], crowd: Crowd, address: str) -> None:
+        super().__init__(answers, headers={"Cache-Control": "no-store"}, media_type=NDJSON)
+        self._crowd, self._address = crowd, address
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        async def send_to_reader(message: Message) -> None:
+            with self._crowd.away(self._address):
+                await send(message)
+
+        with self._crowd.joined(self._address):
+            await super().__call__(scope, receive, send_to_reader)
 
 
 class _Places(NamedTuple):
