@@ -1,4 +1,5 @@
 from collections.abc import Sequence
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -180,6 +181,19 @@ def test_only_lists_that_changed_are_read_whoever_changed_them(
         assert lists.pop() in block.uri
         assert not lists
         assert status_of(desk, block.uri).value(block.indices[0]) == 1
+
+
+def test_a_list_without_a_change_is_signed_anew_long_before_its_token_ends(
+    desk: Desk, station_key: SoftwareSigner
+) -> None:
+    here = office()
+    uri = answer_request(here, block_request(station_key, 4))[0].uri
+    publish(here, [SZ])
+    at = [status_of(desk, uri).issued_at]
+    for days in (3, 4):  # no whole publication succeeds in all that time
+        publish(here.at(now() + timedelta(days=days), actor="test"), [SZ], whole=False)
+        at.append(status_of(desk, uri).issued_at)
+    assert at[0] == at[1] < at[2]
 
 
 def status_of(desk: Desk, uri: str) -> StatusList:
