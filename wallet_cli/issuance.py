@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn
 
 from schemas.openid4vci import (
+    MAX_CONFIGURATIONS,
     PRE_AUTHORIZED,
     AuthorizationServerMetadata,
     CredentialAnswer,
@@ -23,7 +24,7 @@ from schemas.openid4vci import (
     TxCode,
 )
 from talentseal import oid4vci
-from talentseal.encoding import MAX_METADATA_BYTES
+from talentseal.encoding import MAX_METADATA_BYTES, too_large
 from talentseal.errors import InputError, ProtocolError, RefusedError, UnavailableError
 from talentseal.links import check_url
 from talentseal.shapes import parse_shape
@@ -222,6 +223,8 @@ def datasets_of(plan: Plan, token: TokenAnswer) -> list[Dataset]:
     ]
     if not found:
         raise InputError("the issuer's token covers nothing of its offer", code="MALFORMED")
+    if len(found) > MAX_CONFIGURATIONS:  # each costs a key and a question
+        too_large(f"{len(found)} certificates in one offer; at most {MAX_CONFIGURATIONS} are taken")
     return found
 
 

@@ -330,7 +330,7 @@ def _conclude(
                 content.conclude(act, outcome)
             if outcome == NOT_SENT:
                 content.mark_used({shown.kid for _, _, shown in made}, by=-1)
-    except UnavailableError as error:
+    except (RefusedError, UnavailableError) as error:  # RefusedError: a vault that is full
         note(f"The history could not be brought up to date: {error.message}")
 
 

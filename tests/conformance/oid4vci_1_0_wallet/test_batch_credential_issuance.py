@@ -91,3 +91,12 @@ def test_more_certificates_than_there_is_room_for_keys_are_taken_all_the_same(
     offer = by_value(issuer, "title_sd_jwt")
     assert person.refused("receive", offer, "--yes") == (1, "STATE_CONFLICT")
     assert len(issuer.asked_at("/token")) == 1
+
+
+def test_an_offer_of_hundreds_of_certificates_costs_no_keys(
+    person: Person, issuer: IssuerPeer
+) -> None:
+    issuer.identifiers = dict.fromkeys(issuer.configurations, [str(n) for n in range(60)])
+    assert person.refused("receive", by_value(issuer), "--yes") == (1, "TOO_LARGE")
+    assert not issuer.asked_at("/credential")
+    assert person.ask("backup", person.home / "count")["unused_keys"] == 0
