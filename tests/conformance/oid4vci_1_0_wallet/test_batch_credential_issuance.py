@@ -96,7 +96,7 @@ def test_more_certificates_than_there_is_room_for_keys_are_taken_all_the_same(
 def test_an_offer_of_hundreds_of_certificates_costs_no_keys(
     person: Person, issuer: IssuerPeer
 ) -> None:
-    issuer.identifiers = dict.fromkeys(issuer.configurations, [str(n) for n in range(60)])
+    issuer.identifiers = {name: [str(n) for n in range(60)] for name in issuer.configurations}
     assert person.refused("receive", by_value(issuer), "--yes") == (1, "TOO_LARGE")
     assert not issuer.asked_at("/credential")
     assert person.ask("backup", person.home / "count")["unused_keys"] == 0
