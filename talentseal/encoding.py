@@ -346,17 +346,19 @@ def _refuse_deep_or_wide(data: bytes, max_depth: int, max_members: int) -> None:
 
 def _check_members(members: Collection[Any], names: set[str]) -> None:
     """Refuse floats and over-long integers, wherever they stand; collect names on the way."""
-    for member in members:
-        kind = type(member)
-        if kind is str:
-            continue
-        if kind is dict:
-            names.update(member)
-            _check_members(member.values(), names)
-        elif kind is list:
-            _check_members(member, names)
-        elif kind is float or (kind is int and not -MAX_JSON_INT <= member <= MAX_JSON_INT):
-            malformed("a number that is no integer, or too long")
+    levels = [members]
+    for level in levels:  # which grows meanwhile: one walk, without a call for each level
+        for member in level:
+            kind = type(member)
+            if kind is str:
+                continue
+            if kind is dict:
+                names.update(member)
+                levels.append(member.values())
+            elif kind is list:
+                levels.append(member)
+            elif kind is float or (kind is int and not -MAX_JSON_INT <= member <= MAX_JSON_INT):
+                malformed("a number that is no integer, or too long")
 
 
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

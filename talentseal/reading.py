@@ -371,10 +371,12 @@ def check_holder(sealed: Sealed) -> PublicKey | None:
     """Refuse a holder's key of a wrong form, or a point off the curve.
 
     The point of a code is compressed, so checking it makes the key, which is returned; that of a
-    JWK is checked by the curve's equation, and the key is made when a proof needs it.
+    JWK is checked by the curve's equation, and the key is made where a proof needs it.
     Raises InputError `CLAIM_INVALID` or `ALG_NOT_ALLOWED`.
     """
     if sealed.code is not None:
         return cwt.holder_of(sealed.code)
+    if sealed.key_binding is not None:
+        return PublicKey.from_jwk(sealed.holder)
     PublicKey.check_jwk(sealed.holder)
     return None
