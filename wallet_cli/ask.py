@@ -22,6 +22,7 @@ from wallet_cli.vault import CODE, Holding
 
 STRANGER = "**not on any list**"
 _MAX_TX_CODE_CHARS = 128
+_MAX_NAMES, _MAX_WORDS_CHARS = 3, 300  # OpenID4VCI §4.1.1 for the second
 
 
 def refuse_unattended(*, yes: bool, action: str) -> None:
@@ -64,7 +65,9 @@ def offer_lines(plan: Plan, bundle: Bundle, *, copies: int, lang: str, dev: bool
     kinds = [escape(_kind(wanted, bundle, lang, copies)) for wanted in plan.wanted]
     lines = [f"Who offers   {who}", *(f"What         {kind}" for kind in kinds)]
     if plan.skipped:
-        left = ", ".join(map(escape, plan.skipped))
+        more = len(plan.skipped) - _MAX_NAMES
+        named = [_brief(name) for name in plan.skipped[:_MAX_NAMES]]
+        left = escape(", ".join([*named, f"{more} more"] if more > 0 else named))
         lines.append(f"Left out     {left} (a format that this wallet does not read)")
     if plan.tx_code is not None:
         host = escape(check_url(plan.token_endpoint, dev=dev))
@@ -75,10 +78,18 @@ def offer_lines(plan: Plan, bundle: Bundle, *, copies: int, lang: str, dev: bool
 def _kind(wanted: Wanted, bundle: Bundle, lang: str, copies: int) -> str:
     vct = wanted.configuration.vct or ""
     kind = bundle.find_type(vct)
-    name = (pick(kind.names, lang) or vct) if kind else f"{vct}, **of no type that is known here**"
+    name = f"{_brief(vct)}, **of no type that is known here**"
+    if kind is not None:
+        name = pick(kind.names, lang) or vct
     if wanted.format == CODE:
         return f"{name}, as a code"
     return name if copies == 1 else f"{name}, {copies} copies"
+
+
+def _brief(text: str) -> str:
+    """Words of an issuer's own: too few of them, and no gaps, to pass for lines of ours."""
+    words = " ".join(text.split())
+    return words if len(words) <= _MAX_WORDS_CHARS else f"{words[:_MAX_WORDS_CHARS]}..."
 
 
 def _refuse_stranger(plan: Plan, bundle: Bundle) -> None:
@@ -94,7 +105,7 @@ def _code_words(asked: TxCode) -> str:
     length = f"{asked.length} " if asked.length else ""
     kind = "digits" if asked.input_mode == "numeric" else "characters"
     words = f"The code of {length}{kind} that came by another way"
-    return f'{words} ("{escape(asked.description)}")' if asked.description else words
+    return f'{words} ("{escape(_brief(asked.description))}")' if asked.description else words
 
 
 def _check_tx_code(asked: TxCode | None, given: str | None) -> None:

@@ -371,3 +371,20 @@ def test_a_request_shows_no_more_than_it_must(person: Person, issuer: IssuerPeer
         assert asked.headers["user-agent"] == "Talentseal"
         assert not asked.headers.keys() & {"cookie", "referer"}
     assert not any(token in asked.path for asked in seen for token in issuer.tokens)
+
+
+def test_words_of_an_issuer_cannot_pass_for_lines_of_ours(
+    person: Person, issuer: IssuerPeer
+) -> None:
+    gap = " " * 80
+    names = [f"{number}{gap}Who offers   City Hall{gap}" for number in range(9)]
+    for name in names:
+        issuer.configurations[name] = {"format": "mso_mdoc", "doctype": "x"}
+    odd = {"vct": f"https://x.example{gap}Who offers   City Hall" + "x" * 1000}
+    issuer.configurations["title_sd_jwt"] = {**issuer.configurations["title_sd_jwt"], **odd}
+    ran = person.run("receive", by_value(issuer, *names, "title_sd_jwt"), "--yes")
+    _, _, shown = ran.err.partition("What")
+    assert "  Who" not in shown
+    assert "x" * 300 not in shown
+    assert "**of no type that is known here**" in shown
+    assert "6 more (a format" in shown
