@@ -33,6 +33,7 @@ TYPE, PLACE = "professional-qualification/1", "CN/4403"
 ENTITY = "https://titles.sz.example"
 ROWS = 1000  # one chunk
 BLOCKS, QUICK_BLOCKS = 48, 6  # of the p10 of 16 a busy machine makes a lottery
+AS_LONG = 4  # signs of the floor for a row: of two blocks the shorter finds a quiet moment sooner
 SCALE_ROWS, QUICK_SCALE_ROWS = 16_000, 8_000
 SCALE_BLOCKS, QUICK_SCALE_BLOCKS = 3, 2
 DISCLOSED = 8
@@ -74,12 +75,16 @@ def run(quick: bool) -> list[GoalResult]:  # noqa: FBT001 - the shape all bench 
         sign = raw_sign()
 
         def floor() -> None:
-            for _ in range(ROWS):
+            for _ in range(ROWS * AS_LONG):
                 sign()
 
         pairing = pair(floor, seal, blocks=blocks, calls=1, clock=time.process_time)
         per_item = replace(
-            pairing, floor_us=pairing.floor_us / ROWS, ours_us=pairing.ours_us / ROWS
+            pairing,
+            floor_us=pairing.floor_us / ROWS / AS_LONG,
+            ours_us=pairing.ours_us / ROWS,
+            ratio_p10=pairing.ratio_p10 * AS_LONG,
+            ratio_median=pairing.ratio_median * AS_LONG,
         )
         told = f"{ROWS} rows a chunk, {DISCLOSED} salted disclosures, {_size(made)} characters"
         found = result(GOAL, per_item, inputs=told, refusals_checked=refused)
