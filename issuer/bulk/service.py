@@ -24,10 +24,10 @@ from issuer.bulk.models import CHUNK_ROWS, Given, Job, RowFault, SealedChunk
 from issuer.bulk.sealing import Sealer
 from issuer.bulk.workers import SLICE_ROWS, Pending, Work, working
 from issuer.database import reading, transaction
-from issuer.issuance.repository import longest_uri, take_in, usable_list
+from issuer.issuance.repository import longest_uri, room, take_in, usable_list, usable_list_in
 from issuer.issuance.sealing import Random
 from issuer.issuance.service import check_direct, new_numbers
-from issuer.office import Office
+from issuer.office import Office, standing_in
 from issuer.status.blocks import top_up
 from talentseal.encoding import to_seconds
 from talentseal.errors import UnavailableError, UsageError
@@ -60,12 +60,12 @@ class Run:
 
 def sealer_of(office: Office, job: Job) -> Sealer:
     """What rows are checked and sealed with. Raises UsageError, UnavailableError."""
-    standing, bundle = office.standing(), office.bundle
+    bundle = office.bundle
+    with reading(office.engine) as db:
+        standing, longest = standing_in(db), longest_uri(db)
     office.check_key(standing.keys[0][0])
     check_direct(bundle, job.terms.type_id)
-    with reading(office.engine) as db:
-        uri = longest_uri(db) or f"{standing.iss}/status/0"
-    return Sealer(office, bundle, standing, job.terms, uri)
+    return Sealer(office, bundle, standing, job.terms, longest or f"{standing.iss}/status/0")
 
 
 def check(office: Office, job: Job, *, workers: int, now: datetime, told: Told) -> list[RowFault]:
@@ -134,6 +134,10 @@ def _done(task: Run, *, resume: bool) -> int | None:
 def _check_room(task: Run, done: int | None) -> None:
     """Raises UnavailableError where indices are missing for what is left and none are to be had."""
     left = len(task.job.rows) - (done or 0) * CHUNK_ROWS
+    with reading(task.office.engine) as db:
+        if room(db) >= left:
+            usable_list_in(db, task.office.bundle)
+            return
     free = top_up(task.office, now=task.clock(), least=left)
     if free < left:
         raise UnavailableError(
