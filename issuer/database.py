@@ -147,7 +147,7 @@ bulk_chunk = Table(
     metadata,
     Column("job", String, primary_key=True),
     Column("number", NUMBER, primary_key=True),
-    Column("sha256", String(64), nullable=False),  # of the file that holds what was sealed
+    Column("sha256", String(64), nullable=False),  # of what was sealed: issuer/bulk/folder.py
 )
 idempotency = idempotency_table(metadata)
 offer = Table(  # secrets are kept as digests alone: whoever reads this table can redeem nothing

@@ -56,8 +56,8 @@ def too_large(message: str) -> NoReturn:
 
 # --- base64 ---------------------------------------------------------------------------------------
 
-_URL = b"-_"  # in the place of the standard's + and /, which become bytes that no decoder takes
-_FROM_URL = bytes.maketrans(b"-_+/=", b"+/\x00\x00\x00")
+_URL = b"-_"  # in the place of the standard's + and /
+_FROM_URL = bytes.maketrans(b"-_+/=", b"+/\x00\x00\x00")  # no decoder takes what those become
 _TO_URL = bytes.maketrans(b"+/", _URL)
 _PADDING = (b"", b"", b"==", b"=")
 # The last character, by the length modulo four, may use only the bits that a whole byte needs

@@ -43,6 +43,7 @@ from wallet_cli.view import list_document, list_text
 
 ACCEPTED, FAILURE = "credential_accepted", "credential_failure"
 BROKEN_OFF_SECONDS = 3600  # no issuer takes as long for its first answer
+ASKING_SECONDS = 300  # and none for one that comes after others
 _CODES = "/codes"  # a second identifier under which an issuer offers codes alone
 # Words after which asking again is of no use.
 _FINAL = frozenset(
@@ -106,11 +107,12 @@ def take_offer(link: str, taker: Taker, options: Options) -> Taken:
     try:
         pending = _ask_for_all(plan, list(zip(datasets, keys, strict=True)), pending, taker)
     except BaseException as error:
-        if _forget_empty(taker.vault, pending.id):  # whoever breaks off leaves no keys behind
+        if not _leave(taker.vault, pending.id):  # whoever breaks off leaves no keys behind
             raise
         if isinstance(error, TalentsealError):
             error.hint = f"What came before is kept; go on: wallet receive --resume {pending.id}"
         raise
+    _save(taker.vault, pending)
     return _settle(pending, taker, options.wait)
 
 
@@ -181,7 +183,10 @@ def _pending(plan: Plan, kids: Sequence[str], token: TokenAnswer, wallet: Wallet
 def _ask_for_all(
     plan: Plan, asked: Sequence[tuple[Dataset, Sequence[Key]]], pending: Pending, taker: Taker
 ) -> Pending:
-    """Ask for one after the other, remembering each answer before the next question."""
+    """Ask for one after the other, remembering each answer before the next question.
+
+    Meanwhile what is remembered is not for `resume`: it would end what is still being asked for.
+    """
     for number, (dataset, keys) in enumerate(asked, 1):
         signers = [signer_of(key) for key in keys]
         answer = ask_for(plan, dataset, pending.token, signers, taker.wallet)
@@ -191,7 +196,8 @@ def _ask_for_all(
         kind = {"format": configuration.format, "vct": configuration.vct or ""}
         pending = _with(pending, answer, {**kind, "request": str(number)}, taker.wallet.clock())
         if number < len(asked):
-            _save(taker.vault, pending)
+            until = taker.wallet.clock() + ASKING_SECONDS
+            _save(taker.vault, replace(pending, again_at=max(pending.again_at, until)))
     return pending
 
 
@@ -241,15 +247,24 @@ def _nothing_waits() -> UsageError:
 def _settle(pending: Pending, taker: Taker, wait: int) -> Taken:
     """Wait as long as allowed; store what came, or what is known of what will."""
     patience = wait
-    while pending.waiting:
-        _save(taker.vault, pending)
+    while pending.waiting or pending.again_at > taker.wallet.clock():
         pause = max(pending.again_at - taker.wallet.clock(), 0)
         if pause > patience:
             return Taken((), pending)
         taker.sleep(pause)
         patience -= max(pause, 1)
-        pending = _poll(pending, taker)
+        before, pending = pending, _find(taker.vault, pending.id)
+        if pending.waiting and pending.again_at <= before.again_at:
+            pending = _poll(pending, taker)
     return Taken(_store(pending, taker), None)
+
+
+def _find(vault: Vault, wanted: str) -> Pending:
+    """What is in flight, as it is now. Raises RefusedError where another command has ended it."""
+    for pending in vault.read().pending:
+        if pending.id == wanted:
+            return pending
+    raise _ended()
 
 
 def _poll(pending: Pending, taker: Taker) -> Pending:
@@ -288,9 +303,24 @@ def _refreshed(pending: Pending, wallet: Wallet) -> Pending:
 
 
 def _save(vault: Vault, pending: Pending) -> None:
+    """Remember what became of a delivery. Raises RefusedError where it was ended meanwhile."""
     with vault.change() as content:
-        others = [entry for entry in content.pending if entry.id != pending.id]
-        content.pending = [*others, pending]
+        _swap(content, pending)
+
+
+def _swap(content: Content, pending: Pending) -> None:
+    others = [entry for entry in content.pending if entry.id != pending.id]
+    if len(others) == len(content.pending):
+        raise _ended()
+    content.pending = [*others, pending]
+
+
+def _ended() -> RefusedError:
+    return RefusedError(
+        "another command has taken this delivery, or given it up",
+        code="STATE_CONFLICT",
+        hint="See `wallet list`.",
+    )
 
 
 def _forget(vault: Vault, pending: Pending) -> None:
@@ -299,14 +329,15 @@ def _forget(vault: Vault, pending: Pending) -> None:
         _end(content, pending)
 
 
-def _forget_empty(vault: Vault, wanted: str) -> bool:
-    """Whether nothing has come of a delivery, of which nothing stays then."""
+def _leave(vault: Vault, wanted: str) -> bool:
+    """Ask for nothing more; whether something has come already, which is left for `resume`."""
     with vault.change() as content:
-        (pending,) = (entry for entry in content.pending if entry.id == wanted)
-        empty = not pending.waiting and not pending.arrived
-        if empty:
+        for pending in [entry for entry in content.pending if entry.id == wanted]:
+            if pending.waiting or pending.arrived:
+                _swap(content, replace(pending, again_at=0))
+                return True
             _end(content, pending)
-    return empty
+    return False
 
 
 def _end(content: Content, pending: Pending) -> None:
@@ -385,6 +416,11 @@ def taken_text(taken: Sequence[Taken], bundle: Bundle, now: datetime, lang: str)
 
 def _pending_text(pending: Pending) -> str:
     again = format_time(pending.again_at)
+    if not pending.waiting:
+        return (
+            f"{escape(pending.issuer)} is being asked by another command. If there is none, ask "
+            f"again after {again}:\n  wallet receive --resume {pending.id}"
+        )
     return (
         f"{escape(pending.issuer)} will deliver later. Ask again after {again}:\n"
         f"  wallet receive --resume {pending.id}"

@@ -111,7 +111,8 @@ class Act:
 class Pending:
     """Certificates that an issuer promised for later, with all that it takes to ask again.
 
-    again_at     NumericDate before which the issuer does not want to be asked
+    again_at     NumericDate before which the issuer does not want to be asked, or before which
+                 another command is taken to be asking it
     token, token_until, refresh_token  what the issuer gave; the token may end before it delivers
     waiting      transactions: `transaction_id`, `format`, `vct`, `request`
     arrived      copies that came already: `format`, `credential`, `vct`, `request`

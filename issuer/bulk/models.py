@@ -41,9 +41,9 @@ class SealedRow(NamedTuple):
 
 
 class SealedChunk(NamedTuple):
-    """A chunk whose file lies beside its place; `sha256`: hex, of the file."""
+    """A chunk whose file lies beside its place, under a name with this digest."""
 
-    sha256: str
+    digest: str
     rows: Sequence[SealedRow]
 
 

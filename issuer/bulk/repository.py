@@ -55,7 +55,7 @@ def begin(db: Connection, job: Job, *, at: int) -> None:
     )  # fmt: skip
 
 
-def advance(db: Connection, job: Job, number: int, sha256: str, *, at: int) -> None:
+def advance(db: Connection, job: Job, number: int, digest: str, *, at: int) -> None:
     """Chunk `number` is on record. Raises RefusedError where another process was quicker."""
     column = bulk_job.c
     values: dict[str, Any] = {"done": number + 1}
@@ -66,7 +66,7 @@ def advance(db: Connection, job: Job, number: int, sha256: str, *, at: int) -> N
     )
     if moved.rowcount != 1:
         raise _of_another()
-    db.execute(insert(bulk_chunk).values(job=job.id, number=number, sha256=sha256))
+    db.execute(insert(bulk_chunk).values(job=job.id, number=number, sha256=digest))
 
 
 def _of_another() -> RefusedError:

@@ -191,9 +191,9 @@ def _numbers(task: Run, db: Connection, count: int, drawn: set[str]) -> list[str
 def _record(task: Run, number: int, chunk: SealedChunk, now: datetime) -> None:
     """What lies beside its place: on the disk, on record, in its place."""
     job, at = task.job, to_seconds(now)
-    task.folder.settle(number, chunk.sha256)
+    task.folder.settle(number, chunk.digest)
     with transaction(task.office.engine) as db:
-        repository.advance(db, job, number, chunk.sha256, at=at)
+        repository.advance(db, job, number, chunk.digest, at=at)
         repository.add_all(db, job.terms.type_id, chunk.rows, at=at)
         note(db, "sealed-in-bulk", at=at, count=len(chunk.rows), reason=job.id)
-    task.folder.put(number, chunk.sha256)
+    task.folder.put(number, chunk.digest)

@@ -17,7 +17,7 @@ from contextlib import contextmanager
 from datetime import datetime
 from typing import Protocol
 
-from issuer.bulk.folder import Folder
+from issuer.bulk.folder import Entry, Folder, digest_of
 from issuer.bulk.models import Given, Job, RowFault, SealedChunk
 from issuer.bulk.sealing import Sealer
 from talentseal.errors import UnavailableError, UsageError
@@ -114,9 +114,14 @@ class Alone:
             raise UsageError("there is no folder for what is sealed")
         places = self._job.chunk(chunk)
         rows = self._job.rows[places.start : places.stop]
-        with self._folder.keep(chunk) as kept:
-            sealed = self._sealer.seal(rows, given, places.start + 1, now=now, write=kept.write)
-            return SealedChunk(kept.put_beside(), sealed)
+        first = places.start + 1
+        with self._folder.keep(chunk) as file:
+            sealed = self._sealer.seal(rows, given, first, now=now, write=file.write)
+            digest = digest_of(
+                [Entry(at, one.number, one.sha256) for at, one in enumerate(sealed, first)]
+            )
+            file.put(self._folder.part(chunk, digest))
+        return SealedChunk(digest, sealed)
 
 
 class Done:

@@ -12,6 +12,7 @@ from typing import Any
 from issuer.issuance.models import Place, Plan, Sealed, code_text
 from talentseal import cwt, sdjwt
 from talentseal.cwt import LANGUAGES
+from talentseal.encoding import digits_encode
 from talentseal.errors import InputError, RefusedError
 from talentseal.keys import PublicKey, Signer
 from talentseal.qr import version_of
@@ -19,6 +20,7 @@ from talentseal.qr import version_of
 MAX_SYMBOL_VERSION = 22
 _CTI_BYTES = 16
 _LAST_INDEX = 2**20 - 1  # the longest to write: no real code becomes larger than its draft
+_SPARE_DIGITS = "0" * 20  # unless compressed: other signatures take up to eight bytes more
 Random = Callable[[int], bytes]
 
 
@@ -52,6 +54,8 @@ def draft(plan: Plan, uri: str, public: PublicKey, *, random: Random) -> tuple[P
 def _fits(code: bytes, plan: Plan) -> bool:
     try:
         text = code_text(code, plan.order)
+        if not text.endswith(digits_encode(code)):
+            text += _SPARE_DIGITS
         return version_of(text, level=plan.order.level) <= MAX_SYMBOL_VERSION
     except InputError:  # beyond every version
         return False

@@ -7,6 +7,7 @@ import signal
 import time
 from base64 import b64encode
 from collections.abc import Iterator, Sequence
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -15,11 +16,12 @@ from issuer_desk import BUREAU, TITLE, Bureau, sample
 from postgres import both_databases
 from registry_desk import SZ
 
-from issuer.bulk.folder import Folder
+from issuer.bulk.folder import Entry, Folder, digest_of
 from issuer.bulk.models import Job, Terms
 from issuer.bulk.repository import begin
 from issuer.database import transaction
 from issuer.office import Office
+from talentseal.encoding import dump_json
 from talentseal.errors import Exit, RefusedError, UnavailableError
 from talentseal.keys import signer_from_secret
 from talentseal.reading import Evidence
@@ -278,15 +280,51 @@ def test_of_two_who_begin_a_job_at_once_the_second_is_told(bureau: Bureau) -> No
     assert bureau.rows("SELECT count(*) FROM bulk_job") == [(1,)]
 
 
+def line(row: int, sealed: bytes) -> bytes:
+    given = {"format": "dc+sd-jwt", "credential": sealed.decode()}
+    return dump_json({"row": row, "id": f"N{row}", "credentials": [given]}) + b"\n"
+
+
+def kept(folder: Folder, digest: str, *lines: bytes) -> None:
+    with folder.keep(0) as file:
+        file.write(b"".join(lines))
+        file.put(folder.part(0, digest))
+
+
+def test_a_chunk_is_moved_only_if_it_is_what_was_put_on_record(tmp_path: Path) -> None:
+    folder, lines = Folder(tmp_path, "0" * 64), [line(1, b"one~"), line(2, b"two~")]
+    one, two = (sha256(sealed).hexdigest() for sealed in (b"one~", b"two~"))
+    digest = digest_of([Entry(1, "N1", one), Entry(2, "N2", two)])
+    changed, cut = line(2, b"too~"), lines[1][:-3]
+    wrong = ([], lines[:1], lines[::-1], [lines[0], changed], [lines[0], cut], [b"1"])
+    for other in wrong:
+        kept(folder, digest, *other)
+        with pytest.raises(UnavailableError, match="not what was put on record"):
+            folder.finish(0, digest)
+    kept(folder, digest, *lines)
+    assert folder.finish(0, digest)
+    (placed,) = tmp_path.iterdir()
+    assert placed.read_bytes() == b"".join(lines)
+
+
+def test_a_chunk_on_record_by_an_older_version_goes_by_the_digest_of_its_file(
+    tmp_path: Path,
+) -> None:
+    folder, text = Folder(tmp_path, "0" * 64), line(1, b"one~")
+    digest = sha256(text).hexdigest()
+    kept(folder, digest, text)
+    assert folder.finish(0, digest)
+    assert [path.suffix for path in tmp_path.iterdir()] == [".jsonl"]
+
+
 def test_a_chunk_that_another_process_has_moved_is_in_its_place(tmp_path: Path) -> None:
-    folder = Folder(tmp_path, "0" * 64)
-    with folder.keep(0) as kept:
-        kept.write(b"{}\n")
-        digest = kept.put_beside()
+    folder, text = Folder(tmp_path, "0" * 64), line(1, b"one~")
+    digest = digest_of([Entry(1, "N1", sha256(b"one~").hexdigest())])
+    kept(folder, digest, text)
     folder.finish(0, digest)  # whoever resumes found it on record
     folder.put(0, digest)
     (placed,) = tmp_path.iterdir()
-    assert placed.read_bytes() == b"{}\n"
+    assert placed.read_bytes() == text
     placed.unlink()
     with pytest.raises(UnavailableError, match="No such file"):
         folder.put(0, digest)

@@ -1,17 +1,21 @@
 import json
 import random
+from bisect import bisect_left
 from typing import Any
 
 import pytest
-from issuer_desk import TERM_DAYS, TITLE, Bureau, forms, sample
+from issuer_desk import BUREAU, TERM_DAYS, TITLE, Bureau, forms, sample
 from postgres import both_databases
 from registry_desk import SZ
 
-from issuer.issuance.sealing import in_one_language
-from issuer.issuance.service import new_number, spelled
+from issuer.issuance.models import Order, code_text
+from issuer.issuance.sealing import NoSigner, draft, in_one_language, seal
+from issuer.issuance.service import new_number, planned, spelled
+from issuer.office import Office
 from talentseal import cwt, qr, sdjwt
-from talentseal.encoding import b64url_decode, parse_json
-from talentseal.errors import Exit
+from talentseal.commandline import now
+from talentseal.encoding import b64url_decode, digits_encode, parse_json
+from talentseal.errors import Exit, RefusedError
 from talentseal.keys import new_signer
 from talentseal.reading import Evidence
 
@@ -170,6 +174,37 @@ def test_a_code_that_is_too_large_loses_its_second_language_and_says_so(bureau: 
     (text,) = qr.read(out.read_bytes())
     assert qr.version_of(text, level="M") <= 22
     assert bureau.outcome(Evidence(text=text)) == ("accept", [])
+
+
+@pytest.mark.usefixtures("bureau")
+def test_no_compressed_code_outgrows_the_symbol_that_its_draft_fits() -> None:
+    """Whatever the signature: a code is compressed with it, and comes out longer or shorter."""
+    noise, office, document = random.Random(7), Office.here(), sample("title-01")  # noqa: S311
+    letters = "".join(noise.choice("abcdefghijklmnop") for _ in range(1500))
+    ((_, chain),) = office.standing().keys
+    signer, uri = NoSigner(new_signer().public), f"{BUREAU}/status/1"
+
+    def sealed(length: int, count: int) -> list[bytes]:
+        """So many codes with a text of that length; none if the draft does not fit."""
+        claims = document["claims"] | {"specialty": {"en": letters[:length]}}
+        order = Order(TITLE, [SZ], claims, paper=True, languages=("en",), host="v.example")
+        plan = planned(office.bundle, order, BUREAU, chain, now())
+        try:
+            plan, _ = draft(plan, uri, signer.public, random=noise.randbytes)
+        except RefusedError:
+            return []
+        places = {"paper": (uri, 2**20 - 1)}
+        return [
+            seal(plan, places, signer, random=noise.randbytes).code or b"" for _ in range(count)
+        ]
+
+    longest = bisect_left(range(1500), 1, key=lambda length: not sealed(length, 1))
+    assert 100 < longest < 1499
+    for length in range(longest - 6, longest + 2):
+        for code in sealed(length, 20):
+            text = code_text(code, Order(TITLE, [SZ], {}, host="v.example"))
+            assert not text.endswith(digits_encode(code))  # compressed
+            assert qr.version_of(text, level="M") <= 22
 
 
 def test_cutting_to_one_language_leaves_everything_else() -> None:

@@ -1,13 +1,17 @@
 """Mirror of `oid4vci-1_0-wallet-test-batch-credential-issuance` (suite at 12f2a4d)."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 
+import pytest
 from conformance.oid4vci_1_0_wallet.links import by_value
 from conformance.peers import small_jose
 from conformance.peers.issuer_peer import IssuerPeer
-from wallet_people import Person
+from wallet_people import Person, Ran
 
 from wallet_cli.vault import MAX_UNUSED_KEYS
+
+Seal = Callable[[str, Sequence[dict[str, str]]], list[str]]
 
 
 def test_copies_come_back_reversed_and_find_their_keys(person: Person, issuer: IssuerPeer) -> None:
@@ -35,15 +39,15 @@ def test_without_a_batch_there_is_one_proof(person: Person, issuer: IssuerPeer) 
     assert len(asked.json["proofs"]["jwt"]) == 1
 
 
+def sealed_once(
+    issuer: IssuerPeer, honest: Seal, name: str, jwks: Sequence[dict[str, str]]
+) -> list[str]:
+    """An issuer that gives a second certificate an answer that is none."""
+    return [] if issuer.asked_at("/credential")[:-1] else honest(name, jwks)
+
+
 def test_what_came_before_the_issuer_failed_is_kept(person: Person, issuer: IssuerPeer) -> None:
-    honest = issuer.seal
-
-    def sealed_once(name: str, jwks: Sequence[dict[str, str]]) -> list[str]:
-        if issuer.asked_at("/credential")[:-1]:
-            return []  # an answer that is none
-        return honest(name, jwks)
-
-    issuer.seal = sealed_once
+    issuer.seal = partial(sealed_once, issuer, issuer.seal)
     ran = person.run("receive", by_value(issuer), "--yes", "--json")
     assert ran.code != 0
     assert "--resume" in ran.err
@@ -51,6 +55,50 @@ def test_what_came_before_the_issuer_failed_is_kept(person: Person, issuer: Issu
     assert row["formats"] == ["dc+sd-jwt"]
     assert person.ask("backup", person.home / "count")["unused_keys"] == 0
     assert issuer.events == ["credential_accepted"]
+
+
+def meanwhile(issuer: IssuerPeer, act: Callable[[], None]) -> None:
+    """Have `act` done while the issuer is asked for the second of two certificates."""
+    honest = issuer.seal
+
+    def sealed(name: str, jwks: Sequence[dict[str, str]]) -> list[str]:
+        if issuer.asked_at("/credential")[:-1]:
+            act()
+        return honest(name, jwks)
+
+    issuer.seal = sealed
+
+
+def test_another_command_leaves_alone_what_is_still_asked_for(
+    person: Person, issuer: IssuerPeer
+) -> None:
+    seen: list[Ran] = []
+    meanwhile(issuer, lambda: seen.append(person.run("receive", "--resume", "--wait", "1")))
+    (row,) = person.ask("receive", by_value(issuer), "--yes")["received"]
+    assert sorted(row["formats"]) == ["dc+sd-jwt", "talentseal_cwt"]
+    assert seen[0].code == 0
+    assert "is being asked by another command" in seen[0].out
+    assert "Received" not in seen[0].out
+    assert person.ask("backup", person.home / "count")["unused_keys"] == 0
+
+
+@pytest.mark.parametrize("fails", [False, True])
+def test_what_is_given_up_while_it_is_asked_for_stays_given_up(
+    person: Person, issuer: IssuerPeer, *, fails: bool
+) -> None:
+    if fails:
+        issuer.seal = partial(sealed_once, issuer, issuer.seal)
+
+    def give_up() -> None:
+        (waiting,) = person.ask("receive", "--resume")["waiting"]
+        person.ask("receive", "--give-up", waiting["id"])
+
+    meanwhile(issuer, give_up)
+    told = person.refused("receive", by_value(issuer), "--yes")
+    assert told == ((1, "MALFORMED") if fails else (1, "STATE_CONFLICT"))
+    assert person.ask("list") == {"credentials": []}
+    assert person.ask("backup", person.home / "count")["unused_keys"] == 0
+    assert person.refused("receive", "--resume") == (2, "NOT_FOUND")
 
 
 def test_an_issuer_may_make_fewer_copies_and_spare_keys_go(
