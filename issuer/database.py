@@ -10,10 +10,12 @@ from sqlalchemy import (
     Column,
     Engine,
     Index,
+    LargeBinary,
     MetaData,
     String,
     Table,
     UniqueConstraint,
+    text,
 )
 
 from talentseal.errors import UnavailableError
@@ -21,7 +23,7 @@ from talentseal.service.database import Schema
 from talentseal.service.idempotency import idempotency_table
 from talentseal.service.migrations import NUMBER
 
-REVISION = "0005"  # the newest of issuer/migrations/versions
+REVISION = "0006"  # the newest of issuer/migrations/versions
 SCHEMA = Schema("issuer", Path(__file__).parent / "migrations", REVISION, own="certificate")
 open_database, transaction, reading = SCHEMA.open, SCHEMA.transaction, SCHEMA.reading
 metadata = MetaData()
@@ -52,9 +54,9 @@ status_block = Table(
     Column("number", NUMBER, primary_key=True),  # blocks are used in the order they came
     Column("block", String, nullable=False, unique=True),
     Column("uri", String, nullable=False),
-    Column("indices", String, nullable=False),  # JSON list, in order of use
     Column("size", NUMBER, nullable=False),
     Column("used", NUMBER, nullable=False),
+    Column("packed", LargeBinary, nullable=False, server_default=text("''")),  # in order of use
 )
 certificate = Table(
     "certificate",

@@ -6,12 +6,12 @@ from hashlib import sha256
 from pathlib import Path
 
 from pydantic import ValidationError
-from sqlalchemy import Connection, insert, select, update
+from sqlalchemy import Connection, select, update
 
 from issuer.audit.trail import note
 from issuer.custody.making import keys
 from issuer.database import key, status_block, transaction
-from issuer.issuance.repository import number_list
+from issuer.issuance.repository import add_block
 from issuer.office import RESTORED_AT, Office, find_fact, set_profile
 from schemas.registry import Enrolment, StatusBlock
 from talentseal.artefacts import file_code
@@ -75,13 +75,7 @@ def keep_block(db: Connection, block: StatusBlock, *, is_new: bool = False) -> b
         return False
     if not is_new:
         _check_age(db, block)
-    indices = dump_json(block.indices).decode()
-    number_list(db, block.uri)
-    db.execute(
-        insert(status_block).values(
-            block=block.block, uri=block.uri, indices=indices, size=len(block.indices), used=0
-        )
-    )
+    add_block(db, block.block, block.uri, block.indices)
     return True
 
 

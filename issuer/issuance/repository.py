@@ -4,23 +4,21 @@ Status indices are taken in a transaction of their own, before anything is seale
 then, an index once taken is never taken again.
 """
 
+import struct
 from collections.abc import Sequence
-from functools import lru_cache
 from itertools import repeat
 from typing import Any, NamedTuple
 
-from sqlalchemy import Connection, Engine, func, insert, select, update
+from sqlalchemy import Connection, Engine, LargeBinary, func, insert, select, update
 
 from issuer.audit.trail import OPERATOR, note
 from issuer.database import certificate, form, reading, status_block, status_list, transaction
 from issuer.issuance.models import Place
 from talentseal.bundle import Bundle
-from talentseal.encoding import parse_json
 from talentseal.errors import RefusedError, UnavailableError
 from talentseal.status import StatusList
 
-MAX_BLOCK_BYTES = 1024 * 1024  # 65,536 indices of seven digits
-MAX_BLOCK_INDICES = 65_536
+_INDEX_BYTES = 4
 
 
 class Record(NamedTuple):
@@ -63,10 +61,9 @@ def take_in(db: Connection, bundle: Bundle, count: int) -> list[Place]:
     """
     places: list[Place] = []
     for block, held in _usable_blocks(db, bundle):
-        indices = _indices_of(db, block.block)
         while len(places) < count and (taken := _advance(db, block.block, count - len(places))):
             # After a restore the world may know more about an index than this database does.
-            usable = held.valid_of(indices[taken.start : taken.stop])
+            usable = held.valid_of(_indices_at(db, block.block, taken))
             places += zip(repeat(block.uri), usable, strict=False)
     if len(places) < count:
         raise _no_room()
@@ -80,18 +77,21 @@ def room(db: Connection) -> int:
     return int(left or 0)
 
 
-def _indices_of(db: Connection, block: str) -> Sequence[int]:
-    """All indices of a block, in order of use."""
-    text = db.execute(select(status_block.c.indices).where(status_block.c.block == block)).scalar()
-    return _parsed(str(text))
-
-
-@lru_cache(maxsize=8)  # a block never changes and serves for thousands of certificates
-def _parsed(text: str) -> Sequence[int]:
-    found: list[int] = parse_json(
-        text.encode(), max_bytes=MAX_BLOCK_BYTES, max_members=MAX_BLOCK_INDICES + 1, top=list
+def add_block(db: Connection, block: str, uri: str, indices: Sequence[int]) -> None:
+    """Indices of a status list for this issuer alone, in order of use."""
+    _number_list(db, uri)
+    packed = struct.pack(f">{len(indices)}I", *indices)
+    db.execute(
+        insert(status_block).values(block=block, uri=uri, packed=packed, size=len(indices), used=0)
     )
-    return tuple(found)
+
+
+def _indices_at(db: Connection, block: str, places: range) -> Sequence[int]:
+    """Some indices of a block, by their places in the order of use."""
+    start, length = places.start * _INDEX_BYTES + 1, len(places) * _INDEX_BYTES
+    part = func.substr(status_block.c.packed, start, length, type_=LargeBinary)
+    data = db.execute(select(part).where(status_block.c.block == block)).scalar_one()
+    return struct.unpack(f">{len(places)}I", data)
 
 
 def _advance(db: Connection, block: str, count: int) -> range:
@@ -186,7 +186,7 @@ def numbered_lists(db: Connection) -> dict[str, int]:
     return {row.uri: row.number for row in db.execute(select(status_list))}
 
 
-def number_list(db: Connection, uri: str) -> None:
+def _number_list(db: Connection, uri: str) -> None:
     """Give a status list its number, unless it has one; a transaction that writes is alone."""
     lists = numbered_lists(db)
     if uri not in lists:

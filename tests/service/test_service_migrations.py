@@ -1,5 +1,6 @@
 """Every migration of every role, one by one, on both databases, with rows already in the tables."""
 
+import struct
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -113,6 +114,24 @@ def test_forms_keep_their_lists_when_lists_get_numbers(engine: Engine) -> None:
         assert db.execute(text(found)).all() == [(str(c), *place) for c, place in enumerate(places)]
         known = db.execute(text("SELECT uri FROM status_list ORDER BY number")).scalars().all()
     assert known == ["https://a.example/1", "https://b.example/2", "https://c.example/3"]
+
+
+@both_databases
+def test_indices_keep_their_order_when_they_are_packed(engine: Engine) -> None:
+    command.upgrade(issuer.SCHEMA.config(engine), "0005")
+    block = (
+        "INSERT INTO status_block (number, block, uri, indices, size, used) "
+        "VALUES (:n, :b, 'https://c.example/3', :i, 4, 1)"
+    )
+    with engine.begin() as db:
+        db.execute(text(block), {"n": 1, "b": "some", "i": "[7,1048575,0,300]"})
+        db.execute(text(block), {"n": 2, "b": "one", "i": "[5]"})
+    issuer.SCHEMA.migrate(engine)
+    with read_only(engine).connect() as db:
+        found = db.execute(text("SELECT packed, size, used FROM status_block ORDER BY number"))
+        (packed, *rest), (one, *_) = found.all()
+    assert (struct.unpack(">4I", packed), rest) == ((7, 1048575, 0, 300), [4, 1])
+    assert one == bytes((0, 0, 0, 5))
 
 
 @each_role
