@@ -430,6 +430,9 @@ def _payload(
 
 _Names = frozenset[str | int | None]
 _NOTHING: Mapping[Any, _Names] = {}
+# What one object or one list hides: how many disclosures, how many decoys beside them; the object
+# whose `_sd`, or the list whose elements, the digests will be; a list for the disclosures.
+_Group = tuple[int, int, dict[str, Any] | list[Any], list[bytes]]
 
 
 class _Cutter:
@@ -456,22 +459,24 @@ class _Cutter:
         slots  how many digests there will be, with decoys
         texts  a list for the disclosures: what lies inside one will stand before it
         """
-        outer = self._outer.get(path, _NOTHING)
-        for name in [name for name in members if name in outer]:
-            members[name] = self._hide_inside(members[name], (*path, name), outer[name], texts)
+        for name, inside in self._outer.get(path, _NOTHING).items():
+            if name in members:
+                members[name] = self._hide_inside(members[name], (*path, name), inside, texts)
         into["_sd"] = None  # its place among the members
-        group = _Group(len(members), slots - len(members), into, texts)
+        group = (len(members), slots - len(members), into, texts)
         self._levels[len(path)].add(group, members, members.values())
 
     def _hide_inside(self, value: Any, path: Path, names: _Names, texts: list[bytes]) -> Any:
         """A claim with what is hidden inside it; None among the names: each of its elements."""
         if None in names:
             elements: list[Any] = []
-            group = _Group(len(value), 0, elements, texts)
+            group = (len(value), 0, elements, texts)
             self._levels[len(path)].add(group, [None] * len(value), value)
             return elements
-        clear = {name: member for name, member in value.items() if name not in names}
-        hidden = {name: member for name, member in value.items() if name in names}
+        clear: dict[str, Any] = {}
+        hidden: dict[str, Any] = {}
+        for name, member in value.items():
+            (hidden if name in names else clear)[name] = member
         self.hide(hidden, path, len(names), clear, texts)
         return clear
 
@@ -480,19 +485,6 @@ class _Cutter:
         for level in reversed(self._levels):
             if level.groups:
                 level.cut(randomness)
-
-
-class _Group(NamedTuple):
-    """What one object or one list hides: how many disclosures, how many decoys beside them.
-
-    into   the object whose `_sd`, or the list whose elements, the digests will be
-    texts  a list for the disclosures
-    """
-
-    hidden: int
-    decoys: int
-    into: dict[str, Any] | list[Any]
-    texts: list[bytes]
 
 
 class _Level:
@@ -515,7 +507,7 @@ class _Level:
         """The disclosures, then the digests, where they belong."""
         disclosures = self._disclosures(randomness)
         hashed = [sha256(text).digest() for text in disclosures]
-        padding = randomness(DIGEST_BYTES * sum([group.decoys for group in self.groups]))
+        padding = randomness(DIGEST_BYTES * sum([decoys for _, decoys, *_ in self.groups]))
         digests = b64url_encode_pieces(b"".join((*hashed, padding)), DIGEST_BYTES)
         at, after = 0, len(hashed)
         for hidden, decoys, into, texts in self.groups:

@@ -11,7 +11,6 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
-from typing import NamedTuple
 
 from talentseal.codetext import parse_text
 from talentseal.encoding import b64url_decode, parse_json
@@ -22,12 +21,8 @@ MAX_CHUNK_BYTES = 1024 * 1024 * 1024
 MAX_LINE_BYTES = 1024 * 1024
 
 
-class Entry(NamedTuple):
-    """A line of a chunk: the row's number, the certificate's, its SHA-256 (hex)."""
-
-    row: int
-    number: str
-    sha256: str
+# What a line of a chunk is about: the row's number, the certificate's, its SHA-256 (hex).
+Entry = tuple[int, str, str]
 
 
 def digest_of(entries: Iterable[Entry]) -> str:
@@ -121,4 +116,4 @@ def _entry(line: bytes) -> Entry:
     sealed = text.encode() if handed["format"] == "dc+sd-jwt" else b64url_decode(text)
     if "code" in document and parse_text(document["code"]).code != sealed:
         raise ValueError("a code that is not its certificate")
-    return Entry(document["row"], document["id"], sha256(sealed).hexdigest())
+    return document["row"], document["id"], sha256(sealed).hexdigest()

@@ -17,7 +17,7 @@ from contextlib import contextmanager
 from datetime import datetime
 from typing import Protocol
 
-from issuer.bulk.folder import Entry, Folder, digest_of
+from issuer.bulk.folder import Folder, digest_of
 from issuer.bulk.models import Given, Job, RowFault, SealedChunk
 from issuer.bulk.sealing import Sealer
 from talentseal.errors import UnavailableError, UsageError
@@ -118,7 +118,7 @@ class Alone:
         with self._folder.keep(chunk) as file:
             sealed = self._sealer.seal(rows, given, first, now=now, write=file.write)
             digest = digest_of(
-                [Entry(at, one.number, one.sha256) for at, one in enumerate(sealed, first)]
+                [(at, row.number, row.sha256) for at, row in enumerate(sealed, first)]
             )
             file.put(self._folder.part(chunk, digest))
         return SealedChunk(digest, sealed)

@@ -16,7 +16,7 @@ from issuer_desk import BUREAU, TITLE, Bureau, sample
 from postgres import both_databases
 from registry_desk import SZ
 
-from issuer.bulk.folder import Entry, Folder, digest_of
+from issuer.bulk.folder import Folder, digest_of
 from issuer.bulk.models import Job, Terms
 from issuer.bulk.repository import begin
 from issuer.database import transaction
@@ -294,9 +294,16 @@ def kept(folder: Folder, digest: str, *lines: bytes) -> None:
 def test_a_chunk_is_moved_only_if_it_is_what_was_put_on_record(tmp_path: Path) -> None:
     folder, lines = Folder(tmp_path, "0" * 64), [line(1, b"one~"), line(2, b"two~")]
     one, two = (sha256(sealed).hexdigest() for sealed in (b"one~", b"two~"))
-    digest = digest_of([Entry(1, "N1", one), Entry(2, "N2", two)])
+    digest = digest_of([(1, "N1", one), (2, "N2", two)])
     changed, cut = line(2, b"too~"), lines[1][:-3]
-    wrong = ([], lines[:1], lines[::-1], [lines[0], changed], [lines[0], cut], [b"1"])
+    wrong: Sequence[list[bytes]] = (
+        [],
+        lines[:1],
+        lines[::-1],
+        [lines[0], changed],
+        [lines[0], cut],
+        [b"1"],
+    )
     for other in wrong:
         kept(folder, digest, *other)
         with pytest.raises(UnavailableError, match="not what was put on record"):
@@ -319,7 +326,7 @@ def test_a_chunk_on_record_by_an_older_version_goes_by_the_digest_of_its_file(
 
 def test_a_chunk_that_another_process_has_moved_is_in_its_place(tmp_path: Path) -> None:
     folder, text = Folder(tmp_path, "0" * 64), line(1, b"one~")
-    digest = digest_of([Entry(1, "N1", sha256(b"one~").hexdigest())])
+    digest = digest_of([(1, "N1", sha256(b"one~").hexdigest())])
     kept(folder, digest, text)
     folder.finish(0, digest)  # whoever resumes found it on record
     folder.put(0, digest)
