@@ -5,6 +5,7 @@ the chunk.
 """
 
 from collections.abc import Iterable, Sequence
+from operator import itemgetter
 from typing import Any
 
 from sqlalchemy import Connection, insert, select, update
@@ -105,7 +106,7 @@ _INSERT = {
 
 def add_all(db: Connection, type_id: str, sealed: Sequence[SealedRow], *, at: int) -> None:
     """Put certificates on record, each with its one form; in the order that an index likes best."""
-    rows = sorted(sealed)
+    rows = sorted(sealed, key=itemgetter(0))
     certificates = [(number, type_id, kid, at, until, "valid") for number, *_, kid, until in rows]
     _add_many(db, _CERTIFICATES, certificates)
     lists = numbered_lists(db)

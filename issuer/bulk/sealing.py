@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 from issuer.bulk.models import Given, RowFault, SealedRow, Terms
 from issuer.bulk.rows import open_row, reopen_row
 from issuer.issuance.judging import check_sealed
-from issuer.issuance.models import NamedKey, Order, Place, Plan, Sealed, code_text
+from issuer.issuance.models import NamedKey, Order, Plan, Sealed, code_text
 from issuer.issuance.sealing import Random, seal
 from issuer.issuance.service import HOUR_SECONDS, planned, settled
 from issuer.office import Office, Standing
@@ -53,14 +53,15 @@ class Made(NamedTuple):
 
 
 class Frame(NamedTuple):
-    """What rows of one scope and term share: a plan without what is the row's own, and its key."""
+    """What rows of one scope and term share: a plan without what is the row's own, and its key.
+
+    envelope  all of it but the row's status index
+    """
 
     kid: str
     public: PublicKey
-    iss: str
-    iat: int
-    nbf: int | None
     exp: int
+    envelope: tuple[str, int, int, int | None, Sequence[str]]
     x5c: Sequence[str]
 
 
@@ -155,8 +156,8 @@ class Sealer:
         hour = _hour(now)
         frames = [self._frame(row, hour, now) for row in rows]
         contents = [
-            self._content(row, frame, one.place)
-            for row, frame, one in zip(rows, frames, given, strict=True)
+            Content(row["claims"], Envelope(*envelope, *place), _required(row["holder"]), key, x5c)
+            for row, (_, key, _, envelope, x5c), (_, place) in zip(rows, frames, given, strict=True)
         ]
         made = prepare(contents, self._kind, randomness=self.random)
         hashed = [self._hashed(one) for one in made]
@@ -167,11 +168,6 @@ class Sealer:
                 made, signatures, hashed, frames, given, strict=True
             )
         ]
-
-    def _content(self, row: _Row, frame: Frame, place: Place) -> Content:
-        _, public, iss, iat, nbf, exp, x5c = frame
-        envelope = Envelope(iss, iat, exp, nbf, self._territory(row), *place)
-        return Content(row["claims"], envelope, _required(row["holder"]), public, x5c)
 
     def _hashed(self, unsealed: Unsealed) -> "hashlib._Hash":
         """SHA-256 over what is to be signed, ready to go on. The beginning is hashed once."""
@@ -258,7 +254,8 @@ class Sealer:
 
     def _frame_of(self, plan: Plan, kid: str) -> Frame:
         public = self.office.signer(kid).public
-        return Frame(kid, public, plan.iss, plan.iat, plan.nbf, plan.exp, plan.x5c)
+        envelope = (plan.iss, plan.iat, plan.exp, plan.nbf, plan.order.territory)
+        return Frame(kid, public, plan.exp, envelope, plan.x5c)
 
     def _settled(self, order: Order, now: datetime) -> tuple[Plan, str]:
         return settled(self.bundle, order, self.standing, self.uri, now=now, random=self.random)
