@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
-from sqlalchemy import Connection, Engine, insert, select
+from sqlalchemy import Connection, Engine, bindparam, insert, select
 
 from issuer.database import (
     SCHEMA,
@@ -42,6 +42,12 @@ URL = "TALENTSEAL_ISSUER_URL"
 # Facts of a database that was restored: issuer/restoring.py.
 RESTORED_AT = "restored_at"  # NumericDate
 ORDER_FLOOR = "order_floor"  # orders are numbered from here on
+_FACT = select(profile.c.value).where(profile.c.name == bindparam("wanted"))
+_SIGNING_KEYS = (
+    select(key.c.kid, key.c.x5c)
+    .where(key.c.x5c.is_not(None))
+    .order_by(key.c.created_at.desc(), key.c.kid)
+)
 DEFAULT_URL = "http://127.0.0.1:8702"
 DEFAULT_HOST = "verify.talentseal.example"
 
@@ -214,7 +220,7 @@ def standing_in(db: Connection) -> Standing:
 
 
 def find_fact(db: Connection, name: str) -> str | None:
-    return db.execute(select(profile.c.value).where(profile.c.name == name)).scalar()
+    return db.execute(_FACT, {"wanted": name}).scalar()
 
 
 def fact(db: Connection, name: str) -> str:
@@ -228,11 +234,7 @@ def fact(db: Connection, name: str) -> str:
 
 
 def signing_keys_in(db: Connection) -> list[tuple[str, list[str]]]:
-    rows = db.execute(
-        select(key.c.kid, key.c.x5c)
-        .where(key.c.x5c.is_not(None))
-        .order_by(key.c.created_at.desc(), key.c.kid)
-    ).all()
+    rows = db.execute(_SIGNING_KEYS).all()
     if not rows:
         raise UsageError("no key of this issuer is enrolled", hint="Run: issuer enrol FILE")
     return [(row.kid, parse_json(row.x5c.encode(), top=list)) for row in rows]

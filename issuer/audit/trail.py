@@ -19,6 +19,8 @@ from talentseal.service import chain
 OPERATOR = "operator"
 FACTS = ("number", "at", "act", "actor", "certificate", "issuance", "reason", "count")
 _PIECE = 1000
+_LAST = select(audit.c.number, audit.c.digest).order_by(audit.c.number.desc()).limit(1)
+_ADD = insert(audit)
 
 
 def note(db: Connection, act: str, *, at: int, actor: str = OPERATOR, **facts: Any) -> None:
@@ -26,13 +28,11 @@ def note(db: Connection, act: str, *, at: int, actor: str = OPERATOR, **facts: A
 
     facts  certificate, issuance, reason, count
     """
-    last = db.execute(
-        select(audit.c.number, audit.c.digest).order_by(audit.c.number.desc()).limit(1)
-    ).one_or_none()
+    last = db.execute(_LAST).one_or_none()
     number, previous = (last.number + 1, last.digest) if last else (1, chain.BEGINNING)
     row = {"number": number, "at": at, "act": act, "actor": actor, **facts}
     digest = digest_of(previous, row)
-    db.execute(insert(audit).values(**row, previous=previous, digest=digest))
+    db.execute(_ADD, {**row, "previous": previous, "digest": digest})
 
 
 def digest_of(previous: str, row: Mapping[str, Any]) -> str:

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 from operator import itemgetter
 from typing import Any
 
-from sqlalchemy import Connection, insert, select, update
+from sqlalchemy import Connection, bindparam, insert, select, update
 
 from issuer.bulk.models import CHUNK_ROWS, Job, SealedRow
 from issuer.database import bulk_chunk, bulk_job
@@ -16,15 +16,28 @@ from issuer.issuance.repository import numbered_lists
 from talentseal.encoding import dump_json
 from talentseal.errors import RefusedError
 
+# Statements are built once: with the caches cold from sealing, building takes longer than asking.
+_JOB, _CHUNK = bulk_job.c, bulk_chunk.c
+_PROGRESS = select(_JOB.done, _JOB.rows, _JOB.chunk_rows, _JOB.ended_at).where(
+    _JOB.id == bindparam("job")
+)
+_ADVANCE = (
+    update(bulk_job)
+    .where(_JOB.id == bindparam("job"), _JOB.done == bindparam("before"))
+    .values(done=bindparam("after"), ended_at=bindparam("end"))
+)
+_DIGEST = select(_CHUNK.sha256).where(
+    _CHUNK.job == bindparam("job"), _CHUNK.number == bindparam("at")
+)
+_ADD_CHUNK = insert(bulk_chunk)
+
 
 def progress(db: Connection, job: str) -> int | None:
     """How many chunks are on record; None for a job that was never begun.
 
     Raises RefusedError for one that was ended before it was done.
     """
-    column = bulk_job.c
-    wanted = select(column.done, column.rows, column.chunk_rows, column.ended_at)
-    row = db.execute(wanted.where(column.id == job)).one_or_none()
+    row = db.execute(_PROGRESS, {"job": job}).one_or_none()
     if row is None:
         return None
     if row.ended_at is not None and row.done * row.chunk_rows < row.rows:
@@ -58,16 +71,11 @@ def begin(db: Connection, job: Job, *, at: int) -> None:
 
 def advance(db: Connection, job: Job, number: int, digest: str, *, at: int) -> None:
     """Chunk `number` is on record. Raises RefusedError where another process was quicker."""
-    column = bulk_job.c
-    values: dict[str, Any] = {"done": number + 1}
-    if number + 1 == job.chunks:
-        values["ended_at"] = at
-    moved = db.execute(
-        update(bulk_job).where(column.id == job.id, column.done == number).values(**values)
-    )
+    end = at if number + 1 == job.chunks else None
+    moved = db.execute(_ADVANCE, {"job": job.id, "before": number, "after": number + 1, "end": end})
     if moved.rowcount != 1:
         raise _of_another()
-    db.execute(insert(bulk_chunk).values(job=job.id, number=number, sha256=digest))
+    db.execute(_ADD_CHUNK, {"job": job.id, "number": number, "sha256": digest})
 
 
 def _of_another() -> RefusedError:
@@ -79,9 +87,7 @@ def _of_another() -> RefusedError:
 
 
 def digest_of_chunk(db: Connection, job: str, number: int) -> str | None:
-    column = bulk_chunk.c
-    wanted = select(column.sha256).where(column.job == job, column.number == number)
-    return db.execute(wanted).scalar()
+    return db.execute(_DIGEST, {"job": job, "at": number}).scalar()
 
 
 _TAKEN = "SELECT id FROM certificate WHERE id "

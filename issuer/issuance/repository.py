@@ -9,7 +9,17 @@ from collections.abc import Sequence
 from itertools import repeat
 from typing import Any, NamedTuple
 
-from sqlalchemy import Connection, Engine, LargeBinary, func, insert, select, update
+from sqlalchemy import (
+    BindParameter,
+    Connection,
+    Engine,
+    LargeBinary,
+    bindparam,
+    func,
+    insert,
+    select,
+    update,
+)
 
 from issuer.audit.trail import OPERATOR, note
 from issuer.database import certificate, form, reading, status_block, status_list, transaction
@@ -19,6 +29,23 @@ from talentseal.errors import RefusedError, UnavailableError
 from talentseal.status import StatusList
 
 _INDEX_BYTES = 4
+
+# Statements asked for every certificate, built once.
+_BLOCK = status_block.c
+_WANTED: BindParameter[str] = bindparam("wanted")
+_USABLE = select(_BLOCK.block, _BLOCK.uri).where(_BLOCK.used < _BLOCK.size).order_by(_BLOCK.number)
+_COUNTERS = select(_BLOCK.used, _BLOCK.size).where(_BLOCK.block == _WANTED).with_for_update()
+_TAKE = (
+    update(status_block)
+    .where(_BLOCK.block == _WANTED, _BLOCK.used == bindparam("before"))
+    .values(used=bindparam("after"))
+)
+_PART = select(
+    func.substr(_BLOCK.packed, bindparam("start"), bindparam("length"), type_=LargeBinary)
+).where(_BLOCK.block == _WANTED)
+_ROOM = select(func.sum(_BLOCK.size - _BLOCK.used))
+_LONGEST = select(_BLOCK.uri).order_by(func.length(_BLOCK.uri).desc()).limit(1)
+_LISTS = select(status_list)
 
 
 class Record(NamedTuple):
@@ -44,8 +71,7 @@ def usable_list_in(db: Connection, bundle: Bundle) -> str:
 
 def longest_uri(db: Connection) -> str | None:
     """The longest URI of a status list that indices are held of; None where none are."""
-    uri = status_block.c.uri
-    return db.execute(select(uri).order_by(func.length(uri).desc()).limit(1)).scalar()
+    return db.execute(_LONGEST).scalar()
 
 
 def take_indices(engine: Engine, bundle: Bundle, forms: Sequence[str]) -> dict[str, Place]:
@@ -72,8 +98,7 @@ def take_in(db: Connection, bundle: Bundle, count: int) -> list[Place]:
 
 def room(db: Connection) -> int:
     """How many status indices are left, in lists published or not."""
-    column = status_block.c
-    left: int | None = db.execute(select(func.sum(column.size - column.used))).scalar()
+    left: int | None = db.execute(_ROOM).scalar()
     return int(left or 0)
 
 
@@ -89,31 +114,22 @@ def add_block(db: Connection, block: str, uri: str, indices: Sequence[int]) -> N
 def _indices_at(db: Connection, block: str, places: range) -> Sequence[int]:
     """Some indices of a block, by their places in the order of use."""
     start, length = places.start * _INDEX_BYTES + 1, len(places) * _INDEX_BYTES
-    part = func.substr(status_block.c.packed, start, length, type_=LargeBinary)
-    data = db.execute(select(part).where(status_block.c.block == block)).scalar_one()
+    data = db.execute(_PART, {"wanted": block, "start": start, "length": length}).scalar_one()
     return struct.unpack(f">{len(places)}I", data)
 
 
 def _advance(db: Connection, block: str, count: int) -> range:
     """The next positions of a block, at most `count`; none when it is used up."""
-    column = status_block.c
-    row = db.execute(
-        select(column.used, column.size).where(column.block == block).with_for_update()
-    ).one()
+    row = db.execute(_COUNTERS, {"wanted": block}).one()
     end = min(row.size, row.used + count)
-    moved = db.execute(
-        update(status_block).where(column.block == block, column.used == row.used).values(used=end)
-    )
+    moved = db.execute(_TAKE, {"wanted": block, "before": row.used, "after": end})
     if moved.rowcount != 1:  # impossible while writers take turns; no index is ever given twice
         raise UnavailableError("status indices were taken by another writer meanwhile")
     return range(row.used, end)
 
 
 def _usable_blocks(db: Connection, bundle: Bundle) -> list[tuple[Any, StatusList]]:
-    column = status_block.c
-    rows: Sequence[Any] = db.execute(
-        select(column.block, column.uri).where(column.used < column.size).order_by(column.number)
-    ).all()
+    rows: Sequence[Any] = db.execute(_USABLE).all()
     lists = [(row, bundle.find_status(bundle.home, row.uri)) for row in rows]
     usable = [(row, held) for row, held in lists if isinstance(held, StatusList)]
     if rows and not usable:
@@ -183,7 +199,7 @@ def _add_forms(db: Connection, record: Record) -> None:
 
 def numbered_lists(db: Connection) -> dict[str, int]:
     """The number here of every status list from which indices ever came, by its URI."""
-    return {row.uri: row.number for row in db.execute(select(status_list))}
+    return {row.uri: row.number for row in db.execute(_LISTS)}
 
 
 def _number_list(db: Connection, uri: str) -> None:
