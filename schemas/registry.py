@@ -15,7 +15,7 @@ STATUS_ORDER_TYP = "status-order+jwt"
 STATUS_BLOCK_REQUEST_TYP = "status-block-request+jwt"
 MAX_BLOCK = 65_536
 
-Index = int
+Index = Annotated[int, Field(ge=0, lt=2**20)]  # lists have no more entries
 # Visible ASCII: what every database can hold, and a log can show.
 Jti = Annotated[str, StringConstraints(pattern=r"^[!-~]{1,64}$")]
 Uri = Annotated[str, StringConstraints(pattern=r"^[!-~]{1,2048}$")]
