@@ -104,6 +104,13 @@ def write_new(path: Path, data: bytes, *, mode: int = PRIVATE_FILE) -> None:
     _write(path, data, mode, os.link)
 
 
+def check_new(path: Path) -> None:
+    """Refuse early what `write_new` would refuse at last. Raises UnavailableError."""
+    with _explained(path, "written"):
+        if os.path.lexists(path):
+            raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST))
+
+
 def make_private_folder(folder: Path) -> None:
     """Make `folder` with mode 0700 unless it exists, and check it. Raises UnavailableError."""
     with _explained(folder, "made"):

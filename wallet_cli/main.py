@@ -430,10 +430,12 @@ def disclose(
 
     Make a presentation to hand over as a file. What is not named stays hidden where it can.
     """
-    from talentseal.files import write_new
+    from talentseal.files import check_new, write_new
     from wallet_cli.disclose import make_presentation
     from wallet_cli.showing import ask_to_leave
 
+    if out is not None:
+        check_new(out)
     vault = _open()
     holding = vault.read().find(wanted)
     at = now()

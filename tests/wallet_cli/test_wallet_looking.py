@@ -177,6 +177,7 @@ def test_a_presentation_replaces_no_file(holder: Holder) -> None:
     out.write_text("precious")
     assert holder.person.run("disclose", holder.id, "--yes", "--out", out).code == 4
     assert out.read_text() == "precious"
+    assert len(holder.person.ask("history")["history"]) == 1  # and counts as no showing
 
 
 def test_everything_done_is_in_the_history(holder: Holder) -> None:
