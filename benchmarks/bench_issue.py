@@ -44,10 +44,10 @@ EXTRA_CLAIMS = ("given_name",)  # besides the mandatory ones: eight disclosures 
 
 WHY_NOT_LOWER = (
     "in signs, about: signing four kilobytes, half of them the chain of certificates, 1.1; the "
-    "payload with salts, eight disclosures and their digests among decoys 1.2; the row read and "
-    "its frame found 0.4; digests of certificate and file, the line handed out and its way to the "
-    "disk 0.6; the database 0.55; what a verifier says of one in 64 0.2; indices, numbers and the "
-    "beginning of a job 0.25. All but the first of them waits for memory: on a machine whose "
+    "payload with salts, eight disclosures and their digests among decoys 1.1; the row read and "
+    "its frame found 0.3; digest of the certificate, the line handed out and its way to the disk "
+    "0.4; the database 0.5; what a verifier says of one in 64 0.2; indices, numbers and the "
+    "beginning of a job 0.15. All but the first of them waits for memory: on a machine whose "
     "neighbours keep the caches busy the figure is up to a fifth higher, and the floor is not."
 )
 
