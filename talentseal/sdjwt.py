@@ -533,7 +533,7 @@ class _Level:
 def _outer(nested: frozenset[Path]) -> Mapping[Path, Mapping[Any, _Names]]:
     """Where a claim hides something inside: path above it -> its name -> the names inside."""
     found: dict[Path, dict[Any, _Names]] = {}
-    for *above, name, inside in nested:
+    for *above, name, inside in sorted(nested, key=repr):  # the same in every process
         names = found.setdefault(tuple(above), {}).setdefault(name, frozenset())
         found[tuple(above)][name] = names | {inside}
     return found
