@@ -185,7 +185,7 @@ def _ask_for_all(
 ) -> Pending:
     """Ask for one after the other, remembering each answer before the next question.
 
-    Meanwhile what is remembered is not for `resume`: it would end what is still being asked for.
+    Until all have answered, `resume` lets it be: it would end what is still being asked for.
     """
     for number, (dataset, keys) in enumerate(asked, 1):
         signers = [signer_of(key) for key in keys]

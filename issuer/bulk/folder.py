@@ -19,8 +19,6 @@ from talentseal.files import Growing, growing, read_bounded, sync
 
 MAX_CHUNK_BYTES = 1024 * 1024 * 1024
 MAX_LINE_BYTES = 1024 * 1024
-
-
 # What a line of a chunk is about: the row's number, the certificate's, its SHA-256 (hex).
 Entry = tuple[int, str, str]
 
