@@ -190,7 +190,7 @@ def receive(
     ] = None,
     yes: Yes = False,
     as_json: Json = False,
-) -> None:
+) -> int:
     """Example: wallet receive 'openid-credential-offer://?credential_offer_uri=...'
 
     Receive a certificate from an issuer, or check one in a file, and keep it if it is good,
@@ -200,48 +200,56 @@ def receive(
     from wallet_cli.calling import link_in
 
     if give_up is not None:
-        _give_up(give_up, as_json=as_json)
-        return
+        return _give_up(give_up, as_json=as_json)
     if offer is None and not resume:
         raise UsageError("name an offer or a file, or ask again with --resume")
     link = link_in(offer, OFFER_SCHEMES) if offer is not None and not resume else None
     if offer is not None and link is None and not resume:
-        _receive_file(Path(offer), yes=yes, as_json=as_json)
-        return
+        return _receive_file(Path(offer), yes=yes, as_json=as_json)
     from wallet_cli.obtain import Options
 
     options = Options(yes=yes, tx_code=tx_code, copies=copies, wait=wait)
-    _receive_online(link, offer, options, as_json=as_json)
+    return _receive_online(link, offer, options, as_json=as_json)
 
 
-def _give_up(wanted: str, *, as_json: bool) -> None:
+def _give_up(wanted: str, *, as_json: bool) -> int:
     from talentseal.terminal import escape
-    from wallet_cli.obtain import give_up
+    from wallet_cli.delivery import give_up
 
     given = give_up(wanted, _open())
     text = f"Nothing is waited for any more from {escape(given.issuer)}."
     emit({"given_up": given.id, "issuer": given.issuer}, as_json=as_json, text=text)
+    return Exit.OK
 
 
 def _receive_online(
     link: str | None, wanted: str | None, options: "Options", *, as_json: bool
-) -> None:
-    """Take what a link offers; without one, ask again for what was promised."""
+) -> int:
+    """Take what a link offers; without one, ask again for what was promised. The exit code."""
     import time
 
     from wallet_cli.calling import open_wallet
-    from wallet_cli.obtain import Taker, resume, take_offer, taken_document, taken_text
+    from wallet_cli.delivery import Failed, Taken, Taker, resume
+    from wallet_cli.obtain import take_offer, taken_document, taken_text
     from wallet_cli.places import language
     from wallet_cli.trust import open_trust
 
     bundle, lang = open_trust(), language()
     taker = Taker(_open(), bundle, open_wallet(), lang, time.sleep)
-    taken = [take_offer(link, taker, options)] if link else resume(wanted, taker, options)
-    text = taken_text(taken, bundle, now(), lang)
-    emit(taken_document(taken, bundle, now()), as_json=as_json, text=text)
+    taken: list[Taken] = []
+    failed: list[Failed] = []
+    if link:
+        taken = [take_offer(link, taker, options)]
+    else:
+        taken, failed = resume(wanted, taker, options.wait)
+    if not taken and len(failed) == 1:
+        raise failed[0].error
+    text = taken_text(taken, failed, bundle, now(), lang)
+    emit(taken_document(taken, failed, bundle, now()), as_json=as_json, text=text)
+    return failed[0].error.exit if failed else Exit.OK
 
 
-def _receive_file(file: Path, *, yes: bool, as_json: bool) -> None:
+def _receive_file(file: Path, *, yes: bool, as_json: bool) -> int:
     from wallet_cli.places import agree, is_attended, language
     from wallet_cli.receive import judge_offer, keep, read_offer
     from wallet_cli.trust import open_trust
@@ -257,6 +265,7 @@ def _receive_file(file: Path, *, yes: bool, as_json: bool) -> None:
     with vault.change() as content:
         keep(content, offer, holding)
     emit(list_document(holding, bundle, at), as_json=as_json, text=f"Received.\n{text}")
+    return Exit.OK
 
 
 @app.command("list")

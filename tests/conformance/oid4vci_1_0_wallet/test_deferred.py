@@ -1,10 +1,12 @@
 """Mirror of the `deferred` variants of `oid4vci-1_0-wallet-test-*` (suite at 12f2a4d)."""
 
+import json
 import re
 import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 
 import pytest
 from conformance.oid4vci_1_0_wallet.links import by_value
@@ -118,6 +120,121 @@ def test_a_silent_issuer_can_be_asked_again(person: Person, issuer: IssuerPeer) 
     del issuer.instead["/deferred"]
     issuer.later = 0
     assert person.ask("receive", "--resume", "--wait", "5")["received"]
+
+
+def meanwhile(issuer: IssuerPeer, act: Callable[[], None], *, at: int = 1) -> None:
+    """Have `act` done while the issuer is asked for the `at`th time for what it promised."""
+    honest = issuer.deferred
+
+    def deferred(asked: Asked) -> Reply:
+        if len(issuer.asked_at("/deferred")) == at:
+            act()
+        return honest(asked)
+
+    issuer.instead["/deferred"] = deferred
+
+
+def promised_two(person: Person, issuer: IssuerPeer) -> str:
+    """Two things promised at once, and due."""
+    issuer.later = 2
+    (waiting,) = person.ask("receive", by_value(issuer), "--yes")["waiting"]
+    issuer.later = 0
+    time.sleep(1.1)
+    name: str = waiting["id"]
+    return name
+
+
+@pytest.mark.parametrize("at", [1, 2])
+def test_of_two_commands_one_goes_on_and_the_other_lets_it(
+    person: Person, issuer: IssuerPeer, at: int
+) -> None:
+    promised_two(person, issuer)
+    others: list[Ran] = []
+    meanwhile(issuer, lambda: others.append(person.run("receive", "--resume", "--json")), at=at)
+    (row,) = person.ask("receive", "--resume")["received"]
+    assert sorted(row["formats"]) == ["dc+sd-jwt", "talentseal_cwt"]
+    assert [ran.code for ran in others] == [0]
+    assert (len(issuer.asked_at("/deferred")), issuer.events) == (2, ["credential_accepted"] * 2)
+    assert kept(person, "a") == (1, 0)
+
+
+def test_what_is_given_up_while_it_is_asked_for_is_not_stored(
+    person: Person, issuer: IssuerPeer
+) -> None:
+    name = promised_two(person, issuer)
+    meanwhile(issuer, lambda: person.ask("receive", "--give-up", name), at=2)
+    assert person.refused("receive", "--resume") == (1, "STATE_CONFLICT")
+    assert (kept(person, "a"), issuer.events) == ((0, 0), [])
+
+
+def test_a_command_that_was_killed_is_taken_over_later(person: Person, issuer: IssuerPeer) -> None:
+    name = promised_two(person, issuer)
+    program = [sys.executable, "-c", "from wallet_cli.main import main; main()"]
+
+    def kill(_: Asked) -> Reply:
+        process.kill()
+        process.wait(20)
+        return Reply(503)
+
+    issuer.instead["/deferred"] = kill
+    with subprocess.Popen([*program, "receive", "--resume"], stderr=subprocess.DEVNULL) as process:
+        process.wait(30)
+    del issuer.instead["/deferred"]
+    (waiting,) = person.ask("receive", "--resume", name)["waiting"]
+    assert time.time() < waiting["again_at"] < time.time() + 61
+    assert kept(person, "a") == (0, 2)
+
+
+def test_a_token_got_anew_is_remembered_before_it_is_used(
+    person: Person, issuer: IssuerPeer
+) -> None:
+    good = ["r-0"]  # each is good once
+
+    def token(asked: Asked) -> Reply:
+        if asked.form["grant_type"] == "refresh_token":
+            if asked.form["refresh_token"] != good[-1]:
+                return as_json({"error": "invalid_grant"}, 400)
+            good.append(f"r-{len(good)}")
+        return as_json({**issuer.new_token(), "expires_in": 1, "refresh_token": good[-1]})
+
+    issuer.instead["/token"] = token
+    promised(person, issuer)
+    issuer.later = 0
+    issuer.instead["/deferred"] = Reply(503)
+    assert person.run("receive", "--resume", "--wait", "5").code == 4
+    del issuer.instead["/deferred"]
+    assert person.ask("receive", "--resume", "--wait", "5")["received"]
+    assert len(good) == 3
+
+
+@pytest.mark.parametrize("error", ["credential_request_denied", "invalid_token"])
+def test_what_came_is_kept_when_the_rest_will_never_come(
+    person: Person, issuer: IssuerPeer, error: str
+) -> None:
+    issuer.later = 1
+    assert person.ask("receive", by_value(issuer), "--yes")["waiting"]
+    issuer.instead["/deferred"] = as_json({"error": error}, 400)
+    ran = person.run("receive", "--resume", "--wait", "5")
+    assert ran.code == 0, ran.err
+    assert error in ran.err
+    assert kept(person, "a") == (1, 0)
+    assert issuer.events == ["credential_accepted"]
+
+
+def test_one_delivery_that_fails_hides_no_other(person: Person, issuer: IssuerPeer) -> None:
+    names = [promised(person, issuer), promised(person, issuer)]
+    issuer.later = 0
+    time.sleep(1.1)
+    answers = [None, Reply(503)]
+    honest = issuer.deferred
+    issuer.instead["/deferred"] = lambda asked: answers.pop(0) or honest(asked)
+    ran = person.run("receive", "--resume", "--json")
+    told = json.loads(ran.out)
+    assert (ran.code, len(told["received"])) == (4, 1)
+    assert [(one["id"], one["code"]) for one in told["failed"]] == [
+        (names[1], "DEPENDENCY_UNAVAILABLE")
+    ]
+    assert kept(person, "a") == (1, 1)
 
 
 def test_an_answer_for_another_transaction_is_refused(person: Person, issuer: IssuerPeer) -> None:
