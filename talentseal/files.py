@@ -93,6 +93,12 @@ def sync(path: Path) -> None:
         sync_folder(path.parent)
 
 
+def sync_names(folder: Path) -> None:
+    """Return once the names in a folder would survive a power cut. Raises UnavailableError."""
+    with _explained(folder, "written"):
+        sync_folder(folder)
+
+
 def write_private(path: Path, data: bytes) -> None:
     """`write_atomic` into a folder that only its owner may enter. Raises UnavailableError."""
     check_private_folder(path.parent)

@@ -94,6 +94,8 @@ def take_offer(link: str, taker: Taker, options: Options) -> Taken:
             error.hint = f"What came before is kept; go on: wallet receive --resume {pending.id}"
         raise
     save(taker.vault, pending)
+    if pending.waiting and not options.wait:
+        return Taken([], pending)
     return settle(pending.id, taker, options.wait)
 
 

@@ -13,9 +13,9 @@ from hashlib import sha256
 from pathlib import Path
 
 from talentseal.codetext import parse_text
-from talentseal.encoding import b64url_decode, parse_json
+from talentseal.encoding import b64url_decode, dump_json, parse_json
 from talentseal.errors import InputError, UnavailableError
-from talentseal.files import Growing, growing, read_bounded, sync
+from talentseal.files import Growing, growing, read_bounded, sync, sync_names
 
 MAX_CHUNK_BYTES = 1024 * 1024 * 1024
 MAX_LINE_BYTES = 1024 * 1024
@@ -31,10 +31,14 @@ def digest_of(entries: Iterable[Entry]) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Folder:
-    """The files of one job. Chunks are numbered from 0, files from 1."""
+    """The files of one job. Chunks are numbered from 0, files from 1.
+
+    host  to which the links of codes lead
+    """
 
     path: Path
     job: str
+    host: str
 
     @contextmanager
     def keep(self, number: int) -> Iterator[Growing]:
@@ -74,16 +78,20 @@ class Folder:
         part = self.part(number, digest)
         if not part.exists():
             return False
-        if not _is_whole(read_bounded(part, MAX_CHUNK_BYTES), digest):
+        if not _is_whole(read_bounded(part, MAX_CHUNK_BYTES), digest, self.host):
             raise UnavailableError(f"{part} is not what was put on record")
         self.put(number, digest)
         return True
 
-    def clear(self) -> None:
-        """Remove what killed runs had begun to write, once nothing is left to be sealed."""
+    def end(self) -> None:
+        """Once nothing is left to be sealed: names that last, without what killed runs had begun.
+
+        Raises UnavailableError.
+        """
         for path in self.path.glob(f".{self.job[:12]}-*"):
             with suppress(OSError):  # it may be deleted by hand
                 path.unlink()
+        sync_names(self.path)
 
     def _place(self, number: int) -> Path:
         return self.path / f"{self.job[:12]}-{number + 1:05}.jsonl"
@@ -96,22 +104,26 @@ class Folder:
 # --- what a file says of itself -------------------------------------------------------------------
 
 
-def _is_whole(data: bytes, digest: str) -> bool:
+def _is_whole(data: bytes, digest: str, host: str) -> bool:
     """Whether a file is the chunk that was put on record; older versions hashed the file itself."""
     if sha256(data).hexdigest() == digest:
         return True
     try:
-        return digest_of(map(_entry, data.splitlines())) == digest
+        return digest_of([_entry(line, host) for line in data.splitlines()]) == digest
     except (InputError, KeyError, TypeError, ValueError):  # another file, or a part of one
         return False
 
 
-def _entry(line: bytes) -> Entry:
-    """What a line is about. Raises InputError and others where it is none."""
+def _entry(line: bytes, host: str) -> Entry:
+    """What a line is about. Raises InputError and others where it is none, or says more."""
     document = parse_json(line, max_bytes=MAX_LINE_BYTES)
     (handed,) = document["credentials"]
-    text = handed["credential"]
-    sealed = text.encode() if handed["format"] == "dc+sd-jwt" else b64url_decode(text)
-    if "code" in document and parse_text(document["code"]).code != sealed:
-        raise ValueError("a code that is not its certificate")
+    form, text, code = handed["format"], handed["credential"], document.get("code")
+    sealed = text.encode() if form == "dc+sd-jwt" else b64url_decode(text)
+    if code is not None and parse_text(code)[:2] != (sealed, host):
+        raise ValueError("a code that is not its certificate, or leads elsewhere")
+    credentials = [{"format": form, "credential": text}]
+    told = {"row": document["row"], "id": document["id"], "credentials": credentials}
+    if dump_json(told if code is None else {**told, "code": code}) != line:
+        raise ValueError("a line with more in it than was sealed")
     return document["row"], document["id"], sha256(sealed).hexdigest()

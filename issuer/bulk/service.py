@@ -55,7 +55,7 @@ class Run:
 
     @property
     def folder(self) -> Folder:
-        return Folder(self.out, self.job.id)
+        return Folder(self.out, self.job.id, self.job.terms.host)
 
 
 def sealer_of(office: Office, job: Job) -> Sealer:
@@ -110,9 +110,14 @@ def _done(task: Run, *, resume: bool) -> int | None:
         done = repository.progress(db, job.id)
         digest = repository.digest_of_chunk(db, job.id, done - 1) if done else None
     if done == job.chunks:
-        task.folder.finish(done - 1, digest)
-        task.folder.clear()
-        raise UsageError("every row of this file is sealed", hint="See: issuer list")
+        if task.folder.finish(done - 1, digest):
+            task.folder.end()
+            raise UsageError("every row of this file is sealed", hint="See: issuer list")
+        raise UsageError(
+            f"every row of this file is sealed, and the last are not in {task.out}",
+            hint="Unless they were moved from there: name the folder of before, which may hold "
+            "them in a .part file.",
+        )
     if done is not None and not resume:
         raise UsageError(
             f"{done * CHUNK_ROWS} of {len(job.rows)} rows are sealed already",
@@ -155,7 +160,7 @@ def _seal_all(task: Run, work: Work, begin: int) -> None:
     for number, now, pending in _ahead(task, work, begin):
         _record(task, number, pending.result(), now)
         task.told(min((number + 1) * CHUNK_ROWS, len(task.job.rows)))
-    task.folder.clear()
+    task.folder.end()
 
 
 def _ahead(task: Run, work: Work, begin: int) -> Iterator[tuple[int, datetime, Pending]]:

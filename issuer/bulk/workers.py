@@ -8,6 +8,7 @@ the process that made it, even if that one is killed.
 import gc
 import multiprocessing
 import os
+import signal
 import threading
 import time
 from collections.abc import Generator, Iterator, Sequence
@@ -65,13 +66,24 @@ def working(sealer: Sealer, job: Job, folder: Folder | None, workers: int) -> It
         context = multiprocessing.get_context("fork")
         arguments = (alone, os.getpid())
         try:
-            with ProcessPoolExecutor(workers, context, _begin, arguments) as pool:
+            pool = ProcessPoolExecutor(workers, context, _begin, arguments)
+            with pool, _cancelling(pool):
                 yield Many(pool, len(job.rows), workers + 1)
         except BrokenProcessPool as error:
             raise UnavailableError(
                 "a worker process has ended",
                 hint="What is on record stays; run again with --resume.",
             ) from error
+
+
+@contextmanager
+def _cancelling(pool: ProcessPoolExecutor) -> Iterator[None]:
+    """Whoever breaks off waits for what is at work, and for nothing that was to follow."""
+    try:
+        yield
+    except BaseException:
+        pool.shutdown(wait=False, cancel_futures=True)
+        raise
 
 
 @contextmanager
@@ -164,6 +176,7 @@ def _slices(rows: int) -> list[range]:
 
 
 def _begin(alone: Alone, parent: int) -> None:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # a terminal sends it to all; who made us decides
     _IN_WORKER[:] = [alone]
     threading.Thread(target=_end_with, args=(parent,), daemon=True).start()
 

@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+import os
 import signal
 import time
 from base64 import b64encode
@@ -21,7 +22,8 @@ from issuer.bulk.models import Job, Terms
 from issuer.bulk.repository import begin
 from issuer.database import transaction
 from issuer.office import Office
-from talentseal.encoding import dump_json
+from talentseal.codetext import write_text
+from talentseal.encoding import b64url_encode, dump_json
 from talentseal.errors import Exit, RefusedError, UnavailableError
 from talentseal.keys import signer_from_secret
 from talentseal.reading import Evidence
@@ -292,16 +294,18 @@ def kept(folder: Folder, digest: str, *lines: bytes) -> None:
 
 
 def test_a_chunk_is_moved_only_if_it_is_what_was_put_on_record(tmp_path: Path) -> None:
-    folder, lines = Folder(tmp_path, "0" * 64), [line(1, b"one~"), line(2, b"two~")]
+    folder, lines = Folder(tmp_path, "0" * 64, "v.example"), [line(1, b"one~"), line(2, b"two~")]
     one, two = (sha256(sealed).hexdigest() for sealed in (b"one~", b"two~"))
     digest = digest_of([(1, "N1", one), (2, "N2", two)])
     changed, cut = line(2, b"too~"), lines[1][:-3]
+    more = lines[1].replace(b'"row"', b'"host":"evil.example","row"')
     wrong: Sequence[list[bytes]] = (
         [],
         lines[:1],
         lines[::-1],
         [lines[0], changed],
         [lines[0], cut],
+        [lines[0], more],
         [b"1"],
     )
     for other in wrong:
@@ -314,10 +318,59 @@ def test_a_chunk_is_moved_only_if_it_is_what_was_put_on_record(tmp_path: Path) -
     assert placed.read_bytes() == b"".join(lines)
 
 
+def test_a_code_that_leads_elsewhere_is_not_what_was_put_on_record(tmp_path: Path) -> None:
+    folder, code = Folder(tmp_path, "0" * 64, "v.example"), b"\xd2code"
+    digest = digest_of([(1, "N1", sha256(code).hexdigest())])
+    given = {"format": "talentseal_cwt", "credential": b64url_encode(code)}
+    for host in ("evil.example", "v.example"):
+        told = {"credentials": [given], "code": write_text(code, host=host)}
+        kept(folder, digest, dump_json({"row": 1, "id": "N1", **told}) + b"\n")
+        if host == "evil.example":
+            with pytest.raises(UnavailableError, match="not what was put on record"):
+                folder.finish(0, digest)
+    assert folder.finish(0, digest)
+
+
+def test_the_last_rows_are_not_forgotten_in_another_folder(bureau: Bureau) -> None:
+    argv = options(bureau, write(bureau, rows(2)))
+    bureau.ask(*argv)
+    (placed,) = (bureau.home / "sealed").iterdir()
+    ((digest,),) = bureau.rows("SELECT sha256 FROM bulk_chunk")
+    part = placed.rename(placed.with_suffix(f".{digest[:16]}.part"))  # killed before it was moved
+    elsewhere = [str(bureau.home / "other") if one.endswith("/sealed") else one for one in argv]
+    for more in ([], ["--resume"]):
+        ran = bureau.run(*elsewhere, *more)
+        assert ran.code == Exit.USAGE
+        assert ".part" in ran.err
+    assert part.exists()
+    assert bureau.run(*argv).code == Exit.USAGE
+    assert placed.exists()
+
+
+# Whoever runs the tests in the background may have them ignore the signal.
+INTERRUPTED = (
+    "import os, signal; os.setpgid(0, 0); "
+    "signal.signal(signal.SIGINT, signal.default_int_handler); "
+) + BULK
+
+
+def test_whoever_breaks_off_at_a_terminal_sees_one_sentence(bureau: Bureau) -> None:
+    """There all processes get the signal."""
+    room_for(bureau, 8000)
+    argv = options(bureau, write(bureau, rows(4000)), "--workers", "2")
+    process = bureau.process(INTERRUPTED.format(argv=argv))
+    wait_for_chunk(bureau, process, 1)
+    os.killpg(process.pid, signal.SIGINT)
+    _, told = process.communicate(timeout=60)
+    assert (process.returncode, told.strip()) == (Exit.UNAVAILABLE, "Stopped.")
+    bureau.ask(*argv, "--resume")
+    check_books(bureau, 4000)
+
+
 def test_a_chunk_on_record_by_an_older_version_goes_by_the_digest_of_its_file(
     tmp_path: Path,
 ) -> None:
-    folder, text = Folder(tmp_path, "0" * 64), line(1, b"one~")
+    folder, text = Folder(tmp_path, "0" * 64, "v.example"), line(1, b"one~")
     digest = sha256(text).hexdigest()
     kept(folder, digest, text)
     assert folder.finish(0, digest)
@@ -325,7 +378,7 @@ def test_a_chunk_on_record_by_an_older_version_goes_by_the_digest_of_its_file(
 
 
 def test_a_chunk_that_another_process_has_moved_is_in_its_place(tmp_path: Path) -> None:
-    folder, text = Folder(tmp_path, "0" * 64), line(1, b"one~")
+    folder, text = Folder(tmp_path, "0" * 64, "v.example"), line(1, b"one~")
     digest = digest_of([(1, "N1", sha256(b"one~").hexdigest())])
     kept(folder, digest, text)
     folder.finish(0, digest)  # whoever resumes found it on record

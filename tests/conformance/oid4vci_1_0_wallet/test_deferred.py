@@ -136,10 +136,10 @@ def meanwhile(issuer: IssuerPeer, act: Callable[[], None], *, at: int = 1) -> No
 
 def promised_two(person: Person, issuer: IssuerPeer) -> str:
     """Two things promised at once, and due."""
-    issuer.later = 2
+    issuer.later, issuer.interval = 2, 3  # seconds: more than the command needs to end
     (waiting,) = person.ask("receive", by_value(issuer), "--yes")["waiting"]
     issuer.later = 0
-    time.sleep(1.1)
+    time.sleep(3.1)
     name: str = waiting["id"]
     return name
 
