@@ -19,7 +19,13 @@ from issuer.office import Office, find_fact, set_profile, standing_in
 from issuer.status.outbox import post_signed, registry_url
 from schemas.registry import MAX_BLOCK, STATUS_BLOCK_REQUEST_TYP, StatusBlock, StatusBlockRequest
 from talentseal.commandline import setting
-from talentseal.encoding import b64url_encode, dump_json, parse_json, to_seconds
+from talentseal.encoding import (
+    CLOCK_SKEW_SECONDS,
+    b64url_encode,
+    dump_json,
+    parse_json,
+    to_seconds,
+)
 from talentseal.errors import InputError, UnavailableError, UsageError
 from talentseal.fetch import fetcher_from_settings
 from talentseal.jose import parse_jws, sign_jws
@@ -77,7 +83,11 @@ def _ask(office: Office, url: str, count: int, *, now: datetime) -> None:
 
 
 def _open_request(db: Connection, now: datetime) -> str | None:
-    """A request whose answer never came, while it is still good."""
+    """A request whose answer never came, while it is still good.
+
+    The registry takes none from a time to come: one that was made while this clock was ahead is
+    given up for another.
+    """
     kept = find_fact(db, ASKED)
     if kept is None:
         return None
@@ -85,7 +95,7 @@ def _open_request(db: Connection, now: datetime) -> str | None:
         asked_at = parse_json(parse_jws(kept).payload)["iat"]
     except (InputError, KeyError) as error:
         raise UnavailableError("a request that was kept cannot be read any more") from error
-    return kept if to_seconds(now) - asked_at < _GOOD_SECONDS else None
+    return kept if -CLOCK_SKEW_SECONDS <= to_seconds(now) - asked_at < _GOOD_SECONDS else None
 
 
 def _new_request(

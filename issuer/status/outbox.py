@@ -7,6 +7,7 @@ keeps nobody behind it waiting. The registry proves by the order's own
 signature who sent it; no password travels.
 """
 
+import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from datetime import datetime
@@ -223,11 +224,19 @@ class Carrier:
     """Delivers again and again; after a failure it rests longer each time.
 
     It belongs to one background job and is never run twice at once.
+
+    steady  seconds of a clock that nobody sets: a rest is no longer for a leap of the other one
     """
 
-    def __init__(self, office: Office, clock: Callable[[], datetime]) -> None:
-        self._office, self._clock = office, clock
-        self._rest, self._until, self._new = 0, 0, False
+    def __init__(
+        self,
+        office: Office,
+        clock: Callable[[], datetime],
+        *,
+        steady: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._office, self._clock, self._steady = office, clock, steady
+        self._rest, self._until, self._new = 0, 0.0, False
 
     def called(self) -> None:
         """There is a new order: try without waiting for the rest to end, once."""
@@ -235,14 +244,13 @@ class Carrier:
 
     def run(self) -> None:
         """One attempt, unless it is time to rest. Raises what `deliver` raises."""
-        now = self._clock()
-        if to_seconds(now) < self._until and not self._new:
+        if self._steady() < self._until and not self._new:
             return
         self._new = False
         try:
-            deliver(self._office, now=now)
+            deliver(self._office, now=self._clock())
         except TalentsealError:
             self._rest = min(max(FIRST_REST_SECONDS, self._rest * 2), LONGEST_REST_SECONDS)
-            self._until = to_seconds(now) + self._rest
+            self._until = self._steady() + self._rest
             raise
-        self._rest = self._until = 0
+        self._rest, self._until = 0, 0.0

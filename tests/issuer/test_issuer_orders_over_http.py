@@ -82,18 +82,37 @@ def test_a_carrier_rests_longer_each_time_and_not_after_a_new_act(
     number = bureau.seal("--paper")["id"]
     far(AWAY)
     bureau.refused("revoke", number, "--reason", "rescinded")
-    clock, tries = [now()], 0
-    carrier = Carrier(Office.here(), lambda: clock[0])
+    steady, tries = [0.0], 0
+    carrier = Carrier(Office.here(), now, steady=lambda: steady[0])
     for _ in range(32):
         try:
             carrier.run()
         except UnavailableError:
             tries += 1
-        clock[0] += timedelta(seconds=1)
+        steady[0] += 1
     assert tries == 6  # at 0, 1, 3, 7, 15 and 31 seconds
     carrier.called()
     with pytest.raises(UnavailableError):
         carrier.run()
+
+
+def test_a_leap_of_the_clock_does_not_lengthen_a_rest(
+    bureau: Bureau, far: Callable[[str], None]
+) -> None:
+    number = bureau.seal("--paper")["id"]
+    far(AWAY)
+    bureau.refused("revoke", number, "--reason", "rescinded")
+    clock, steady = [now()], [0.0]
+    carrier = Carrier(Office.here(), lambda: clock[0], steady=lambda: steady[0])
+    clock[0] += timedelta(days=3)
+    with pytest.raises(UnavailableError):
+        carrier.run()
+    clock[0] -= timedelta(days=3)
+    with serving(create_app(open_office(load_settings(), now()))) as registry:
+        far(registry)
+        steady[0] += 1
+        carrier.run()
+    assert backlog(Office.here(), now=now())[0] == 0
 
 
 def test_indices_are_topped_up_and_one_request_brings_one_block(
@@ -116,3 +135,23 @@ def test_indices_are_topped_up_and_one_request_brings_one_block(
         assert top_up(office, now=now(), least=1300) == 256 + 2000
     assert bureau.rows("SELECT name FROM profile WHERE name = 'block_request'") == []
     assert bureau.seal("--paper")["id"]
+
+
+def test_a_request_for_indices_from_a_time_to_come_is_given_up_for_another(
+    bureau: Bureau, far: Callable[[str], None]
+) -> None:
+    office, asked = Office.here(), "SELECT value FROM profile WHERE name = 'block_request'"
+    far(AWAY)
+    for ahead in (timedelta(days=3), timedelta(0), -timedelta(seconds=30)):
+        with pytest.raises(UnavailableError):
+            top_up(office, now=now() + ahead, least=300)
+    kept = bureau.rows(asked)
+    with pytest.raises(UnavailableError):
+        top_up(office, now=now(), least=300)
+    assert bureau.rows(asked) == kept  # a right one, and clocks that differ by seconds
+    with pytest.raises(UnavailableError):
+        top_up(office, now=now() + timedelta(days=3), least=300)
+    assert bureau.rows(asked) != kept
+    with serving(create_app(open_office(load_settings(), now()))) as registry:
+        far(registry)
+        assert top_up(office, now=now(), least=300) == 256 + 1000
