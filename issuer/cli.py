@@ -420,6 +420,7 @@ def after_restore(trust: Source = None, as_json: Json = False) -> None:  # noqa:
     from dataclasses import asdict
 
     from issuer.office import Office
+    from issuer.officers.service import OFFICERS
     from issuer.restoring import restored
 
     found = restored(Office.here(), source=_source(trust), now=now())
@@ -429,6 +430,7 @@ def after_restore(trust: Source = None, as_json: Json = False) -> None:  # noqa:
     )
     if not found.left:
         text += "\nNext: registry issuer block, then issuer enrol FILE."
+    text += f"\n{OFFICERS.reminder(found.accounts)}"
     emit(asdict(found), as_json=as_json, text=text)
 
 

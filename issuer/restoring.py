@@ -10,12 +10,14 @@ Then waiting orders go out, the trust data is brought, and what the public lists
 on record is taken over where it is the stricter: their officer revoked them after the copy. Last,
 new indices are asked for where the registry has an address. Doing all of it again does no harm.
 
-Not promised: certificates that were sealed after the copy are good and not on record here.
+Not promised: certificates that were sealed after the copy are good and not on record here; officers
+who were ended after it are active again, and are named.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 from sqlalchemy import Connection, delete, func, select, update
 
@@ -27,6 +29,7 @@ from issuer.database import certificate, form, profile, status_block, transactio
 from issuer.issuance.repository import numbered_lists
 from issuer.issuances import repository as issuances
 from issuer.office import ORDER_FLOOR, RESTORED_AT, Office, set_profile
+from issuer.officers.service import OFFICERS
 from issuer.status.blocks import ASKED, top_up
 from issuer.status.outbox import deliver, registry_url
 from talentseal.bundle import Bundle
@@ -45,12 +48,15 @@ class Restored:
     reopened    issuances that must be approved anew, or have ended
     taken_over  certificates whose state was learned from the public lists
     left        status indices in store; None where the registry has no address
+    accounts    name and roles of the officers who are active in the copy: whoever was ended since
+                has a token that works again
     """
 
     retired: int
     reopened: int
     taken_over: int
     left: int | None
+    accounts: Sequence[Mapping[str, Any]]
 
 
 def restored(office: Office, *, source: str, now: datetime) -> Restored:
@@ -68,8 +74,9 @@ def restored(office: Office, *, source: str, now: datetime) -> Restored:
     bundle = office.bundle
     with transaction(office.engine) as db:
         taken_over = _take_over(db, bundle, at=to_seconds(now))
+        accounts = OFFICERS.active(db)
     left = None if registry_url() is None else top_up(office, now=now)
-    return Restored(retired, reopened, taken_over, left)
+    return Restored(retired, reopened, taken_over, left, accounts)
 
 
 def _begin_anew(db: Connection, *, at: int) -> tuple[int, int]:

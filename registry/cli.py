@@ -735,13 +735,17 @@ def after_restore(*, as_json: Json = False) -> None:
     blocks any more, new ones are begun, and all is published. Refused where the published files
     are newer than the copy.
     """
+    from registry.operators.service import OPERATORS
     from registry.restoring import restored
 
     found = restored(_office())
     lines = [f"{code}  {len(uris)} lists closed for new blocks" for code, uris in
              found.closed.items()]  # fmt: skip
     lines.append("Next: every issuer runs `issuer resend`.")
-    emit({"closed": found.closed}, as_json=as_json, text="\n".join(lines))
+    lines.append(OPERATORS.reminder(found.accounts))
+    emit(
+        {"closed": found.closed, "accounts": found.accounts}, as_json=as_json, text="\n".join(lines)
+    )
 
 
 @bundles.command("export")

@@ -11,19 +11,27 @@ who send them again (`issuer resend`).
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from registry.jurisdictions.repository import all_jurisdictions
 from registry.office import Office
+from registry.operators.service import OPERATORS
 from registry.publishing.service import Published, publish, publishing
 from registry.status_lists.service import close_lists
 
 
 @dataclass(frozen=True, slots=True)
 class Restored:
-    """What was done. `closed`: jurisdiction -> URIs of the lists that were closed."""
+    """What was done.
+
+    closed    jurisdiction -> URIs of the lists that were closed
+    accounts  name and roles of the operators who are active in the copy: whoever was ended since
+              has a token that works again
+    """
 
     closed: Mapping[str, Sequence[str]]
     published: Sequence[Published]
+    accounts: Sequence[Mapping[str, Any]]
 
 
 def restored(office: Office) -> Restored:
@@ -36,5 +44,6 @@ def restored(office: Office) -> Restored:
         closed = {code: close_lists(office, session, code) for code in codes}
         for code in codes:
             office.note(session, "restored", code)
+        accounts = OPERATORS.active(session.connection())
     published, _ = publish(office)
-    return Restored(closed, published)
+    return Restored(closed, published, accounts)

@@ -9,7 +9,7 @@ one is the operator's care.
 
 import os
 import unicodedata
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -97,6 +97,28 @@ class Accounts:
             }
             for row in db.execute(wanted)
         ]
+
+    def active(self, db: Connection) -> list[dict[str, Any]]:
+        """Name and roles of every account that has not ended."""
+        return [
+            {"name": one["name"], "roles": one["roles"]}
+            for one in self.every(db)
+            if one["ended_at"] is None
+        ]
+
+    def reminder(self, active: Sequence[Mapping[str, Any]]) -> str:
+        """What a person is told of them after a restore: a copy knows nobody who was ended since.
+
+        active  as told by `active`
+        """
+        if not active:
+            return f"No {self.noun} is active in the copy."
+        lines = [f"  {one['name']}  ({', '.join(one['roles'])})" for one in active]
+        end = self.listed.removesuffix("list") + "end NAME"
+        return "\n".join(
+            [f"Active in the copy, each with the token of then ({self.noun}s):", *lines,
+             f"Who was ended after the copy must be ended again: {end}"]
+        )  # fmt: skip
 
     def holder_of(self, db: Connection, token: str) -> Actor:
         """Whose token it is. Raises RefusedError `UNAUTHENTICATED`."""

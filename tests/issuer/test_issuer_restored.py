@@ -225,6 +225,24 @@ def test_a_block_from_before_the_restore_is_not_taken_in_again(
     assert bureau.refused_seal("--paper")[1]["code"] == "STATUS_LIST_UNPUBLISHED"
 
 
+def test_officers_who_are_active_in_the_copy_are_named(bureau: Bureau, tmp_path: Path) -> None:
+    for name in ("Stays", "Is ended before", "Is ended after"):
+        token = bureau.ask("officer", "new", name, "--role", "preparer", "--role", "auditor")
+    bureau.ask("officer", "end", "Is ended before")
+    copy = copy_database(bureau.place, tmp_path / "copy.db")
+    bureau.ask("officer", "end", "Is ended after")
+    restore_database(copy, bureau.place)
+    ran = bureau.run("restored", "--from", bureau.public, "--json")
+    roles = ["auditor", "preparer"]
+    active = [{"name": name, "roles": roles} for name in ("Stays", "Is ended after")]
+    told = sorted(json.loads(ran.out)["accounts"], key=lambda one: one["name"], reverse=True)
+    assert (told, token["token"] in ran.out + ran.err) == (active, False)
+    ran = bureau.run("restored", "--from", bureau.public)
+    assert "  Is ended after  (auditor, preparer)" in ran.out.splitlines()
+    assert "issuer officer end NAME" in ran.out
+    assert "Is ended before" not in ran.out
+
+
 def test_a_bulk_job_of_the_copy_does_not_go_on(bureau: Bureau) -> None:
     rows = bureau.home / "rows.jsonl"
     claims = json.loads(Path(bureau.claims()).read_bytes())["claims"]

@@ -56,6 +56,17 @@ def test_no_block_is_handed_out_twice(
     assert value(desk, uri, early[0]) == 1
 
 
+def test_operators_who_are_active_in_the_copy_are_named(desk: Desk, tmp_path: Path) -> None:
+    desk.ask("operator", "new", "Is ended after", "--role", "admin")
+    copy = copy_database(desk.database, tmp_path / "copy.db")
+    desk.ask("operator", "end", "Is ended after")
+    restore_database(copy, desk.database)
+    assert desk.ask("restored")["accounts"] == [{"name": "Is ended after", "roles": ["admin"]}]
+    desk.ask("operator", "end", "Is ended after")
+    ran = desk.run("restored")
+    assert "No operator is active in the copy." in ran.out
+
+
 def test_a_copy_that_just_goes_on_would_hand_out_a_block_again(desk: Desk, tmp_path: Path) -> None:
     """What the step is for; it also shows that the test above could fail."""
     copy = copy_database(desk.database, tmp_path / "copy.db")
