@@ -43,6 +43,8 @@ def _trust(office: Office, clock: Clock) -> dict[str, int]:
     age = to_seconds(clock()) - held.as_of
     if age > MAX_AGE_SECONDS:
         raise UnavailableError(f"the trust data is {age} seconds old, more than {MAX_AGE_SECONDS}")
+    if not office.bundle.is_clock_sound(to_seconds(clock())):
+        raise UnavailableError("the clock is behind a time that signed data prove")
     return {"age_seconds": age}
 
 

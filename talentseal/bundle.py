@@ -149,7 +149,7 @@ class Tables(NamedTuple):
 
     known_peers   name spaces of peers that home introduces, held or not: code -> DNS suffixes
     status        (jurisdiction, uri) -> the list, or the code that says why it was not admitted
-    clock_mark    the latest time already proven, by signed data or by a plausible clock
+    clock_mark    the latest time already proven, by signed data and a little by clocks
     refused       jurisdiction -> code of the latest update that was refused
     fault         what makes the whole set unusable, if anything does
     """
@@ -258,6 +258,10 @@ class Bundle:
         self._numbers: dict[int, str] | None = None
         self._status = dict(tables.status)
         self._status_bits = status_bits
+
+    def is_clock_sound(self, now: int) -> bool:
+        """Whether a clock is not behind a time already proven."""
+        return now >= self.clock_mark - CLOCK_MARK_SLACK_SECONDS
 
     def find_keys(self, kid: str) -> Sequence[ListedKey]:
         return self._keys.get(kid, ())

@@ -535,22 +535,25 @@ class _Set:
             parts=list(self.parts.values()),
             peers=self.peers,
             ratchets={**work.held.ratchets, **self.ratchets},
-            clock_mark=_clock_mark(self, work.held.clock_mark, work.now),
+            clock_mark=_clock_mark(self, work.now),
             refused=self.refused,
         )
 
 
-def _clock_mark(made: _Set, before: int, now: int) -> int:
-    """The latest time proven: by the heads, or by a clock inside the life of accepted data.
+_TOLD_SECONDS = 3600
 
-    No peer can push it beyond the life of home's own timestamp: that would lock the desk.
+
+def _clock_mark(made: _Set, now: int) -> int:
+    """The latest time proven: by home's own head, and an hour more by what others say.
+
+    Heads never go back. A clock that leapt ahead for a moment, ours or a peer's, must not lock the
+    desk until then: what it said is forgotten with the next set.
     """
     horizon = made.expiries[0]
-    marks = [part.jurisdiction.as_of for part in made.parts.values()]
-    proven = [mark for mark in marks if mark <= horizon]
-    if now < horizon:
-        proven.append(now)
-    return max(before, *proven) if proven else before
+    home, *others = [part.jurisdiction.as_of for part in made.parts.values()]
+    home = min(home, horizon)
+    told = max([mark for mark in (now, *others) if mark < horizon], default=home)
+    return max(home, min(told, home + _TOLD_SECONDS))
 
 
 def _switch(home: Path, building: Path) -> None:
@@ -600,7 +603,7 @@ def load_bundle(
             chosen.info.jurisdiction,
             list(made.parts.values()),
             made.peers,
-            clock_mark=_clock_mark(made, 0, 0),
+            clock_mark=_clock_mark(made, 0),
             refused=made.refused,
         )
         return Bundle(tables)

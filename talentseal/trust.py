@@ -14,7 +14,6 @@ from schemas.territory import contains, profession_contains
 from schemas.verdict import BundleState, Check
 from talentseal import x509
 from talentseal.bundle import (
-    CLOCK_MARK_SLACK_SECONDS,
     Bundle,
     Event,
     IssuerKey,
@@ -57,7 +56,7 @@ def trust_data(
         refused = finding("trust_data", "DEV_TRUST_REFUSED", detail={"jurisdiction": code})
         return None, (refused,)
     checks = [_age(held, policy, now)]
-    if now < bundle.clock_mark - CLOCK_MARK_SLACK_SECONDS:
+    if not bundle.is_clock_sound(now):
         checks.append(finding("trust_data", "CLOCK_ROLLED_BACK", as_of=bundle.clock_mark))
     if code in bundle.refused:
         detail = {"jurisdiction": code, "reason": bundle.refused[code]}

@@ -99,10 +99,9 @@ class Held(NamedTuple):
 
     parts: Mapping[str, Part]
     ratchets: Mapping[str, Ratchet]
-    clock_mark: int
 
 
-NOTHING_HELD = Held({}, {}, 0)
+NOTHING_HELD = Held({}, {})
 
 
 def current_set(home: Path) -> Path | None:
@@ -337,8 +336,7 @@ class TrustStore:
                 for code, kind in self._rows
                 if kind == "ratchet"
             }
-            mark = int(self.meta["clock_mark"])
-            return Held({part.jurisdiction.code: part for part in parts}, ratchets, mark)
+            return Held({part.jurisdiction.code: part for part in parts}, ratchets)
 
     def status(self, jurisdiction: str, uri: str) -> StatusList | str | None:
         """One status list, its refusal, or None.

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from schemas.rules import evaluate
 from schemas.verdict import Caution, Check, CredentialView, Verdict
-from talentseal.bundle import CLOCK_MARK_SLACK_SECONDS, Bundle, Jurisdiction, ListedKey
+from talentseal.bundle import Bundle, Jurisdiction, ListedKey
 from talentseal.encoding import CLOCK_SKEW_SECONDS, date_to_days, to_seconds
 from talentseal.errors import InputError, UsageError
 from talentseal.holder import Replays, holder
@@ -93,7 +93,7 @@ def verify(
         trail.note(_status(credential, bundle, policy, at))
     else:
         trail.note((None, (finding("status", "NOT_APPLICABLE"),)))
-    sound = at >= bundle.clock_mark - CLOCK_MARK_SLACK_SECONDS
+    sound = bundle.is_clock_sound(at)
     trail.note(  # 13
         holder(credential, evidence, policy, now=at, clock_is_sound=sound, replays=replays)
     )

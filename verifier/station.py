@@ -178,4 +178,6 @@ def trust_state(station: Station) -> dict[str, object]:
     limit = station.policies["default"].max_age
     if age > limit:
         raise UnavailableError(f"the trust data is {age} seconds old, more than {limit}")
+    if not bundle.is_clock_sound(at):
+        raise UnavailableError("the clock is behind a time that signed data prove")
     return {"age_seconds": age, "jurisdictions": len(bundle.jurisdictions)}

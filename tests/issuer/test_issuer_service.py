@@ -5,7 +5,11 @@ import pytest
 from issuer_desk import Bureau
 from officers_desk import open_counter
 
-from talentseal.errors import Exit
+from issuer.office import Office
+from issuer.readiness import parts
+from talentseal.commandline import now
+from talentseal.encoding import from_seconds
+from talentseal.errors import Exit, UnavailableError
 from talentseal.trustdb import CURRENT
 
 
@@ -22,6 +26,16 @@ def test_the_service_is_ready_where_key_trust_and_indices_are_there(bureau: Bure
         answer = client.get("/readyz")
         assert answer.status_code == 503
         assert not answer.json()["parts"]["status"]["ok"]
+
+
+@pytest.mark.usefixtures("bureau")
+def test_a_clock_behind_what_signed_data_prove_is_not_ready() -> None:
+    office = Office.here()
+    held = office.bundle.jurisdictions[office.bundle.home]
+    early = from_seconds(held.as_of - 3600)
+    with pytest.raises(UnavailableError, match="clock is behind"):
+        parts(office, lambda: early)["trust"]()
+    assert parts(office, now)["trust"]()
 
 
 def test_trust_data_that_a_command_brings_is_taken_up_in_seconds(

@@ -223,6 +223,18 @@ def test_the_clock_mark_never_goes_back(world: World, home: Path) -> None:
     assert open_bundle(home).clock_mark == mark
 
 
+def test_a_clock_that_leapt_ahead_for_a_moment_does_not_lock_the_desk(
+    world: World, home: Path
+) -> None:
+    files = FileSource(world.publish())
+    ahead = from_seconds(world.now + 2 * DAY)
+    synchronise(home, files, pin(world), now=ahead, only_home=True)
+    assert open_bundle(home).clock_mark <= world.now + HOUR
+    synchronise(home, files, pin(world), now=from_seconds(world.now), only_home=True)
+    assert open_bundle(home).is_clock_sound(world.now)
+    assert not open_bundle(home).is_clock_sound(world.now - HOUR)
+
+
 def test_a_damaged_set_is_not_silently_replaced(world: World, home: Path) -> None:
     bring(world, home, world.publish())
     current = current_set(home)

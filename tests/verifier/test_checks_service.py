@@ -403,3 +403,11 @@ def test_readiness_tells_the_age_of_the_trust_data(tmp_path: Path) -> None:
         service.world.turn(8 * 24 * 3600)
         answer = service.client.get("/readyz")
         assert (answer.status_code, answer.json()["parts"]["trust"]["ok"]) == (503, False)
+
+
+def test_a_clock_behind_what_signed_data_prove_is_not_ready(tmp_path: Path) -> None:
+    with verifier_service(tmp_path) as service:
+        service.trust.bundle.clock_mark = service.world.now
+        service.world.turn(-3600)
+        answer = service.client.get("/readyz")
+        assert (answer.status_code, answer.json()["parts"]["trust"]["ok"]) == (503, False)
