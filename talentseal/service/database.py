@@ -63,6 +63,13 @@ _FAULTS: Mapping[tuple[str, ...], tuple[str, str]] = {
         "may be read but not written",
         "Check the rights of file and folder; that a server is no standby. Nothing was changed.",
     ),
+    ("57014", "25P03", "40001", "40P01"): (
+        "took too long, or another writer was in the way", "Nothing was changed; try again.",
+    ),
+    ("42501",): (
+        "does not grant its user what is needed",
+        "Make that user the owner of the database and its tables. Nothing was changed.",
+    ),
     ("XX001", "XX002", "SQLITE_CORRUPT", "SQLITE_NOTADB"): (
         "is damaged, or is no database", "Restore the last backup. Nothing was changed.",
     ),
@@ -215,11 +222,12 @@ class Schema:
         if fault is not None:
             what, hint = fault
         elif _is_gone(error):
-            what = "cannot be reached"
-            hint = "Check that its server runs and that the setting names it; then look whether "
-            hint += "the last act is on record before you repeat it."
+            what = "cannot be reached, or does not let us in"
+            hint = "Check that its server runs and has connections to spare, and that the setting "
+            hint += "names the right user, password and database; then look whether the last act "
+            hint += "is on record before you repeat it."
         else:
-            hint = "Check its path and its rights. Nothing was changed."
+            hint = "Check where it lies and its rights. Nothing was changed."
         return UnavailableError(f"the {self.owner}'s database {what}", hint=hint)
 
 

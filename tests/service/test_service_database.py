@@ -176,6 +176,34 @@ def test_a_database_that_may_only_be_read_is_told_as_such(tmp_path: Path) -> Non
         write(read_only(engine), "CREATE TABLE line (number INTEGER)")
 
 
+@pytest.mark.parametrize(
+    ("before", "statement", "told"),
+    [
+        ("SET LOCAL statement_timeout = 10", "SELECT pg_sleep(5)", "took too long"),
+        ("SET LOCAL ROLE pg_monitor", "CREATE TABLE line (number INTEGER)", "does not grant"),
+    ],
+)
+def test_what_a_server_refuses_is_told_as_such(
+    cluster: Cluster, before: str, statement: str, told: str
+) -> None:
+    engine = connect(cluster.new())
+
+    def act() -> None:
+        with SCHEMA.transaction(engine) as db:
+            db.execute(text(before))
+            db.execute(text(statement))
+
+    with pytest.raises(UnavailableError, match=told):
+        act()
+
+
+def test_a_server_that_has_no_such_database_is_not_said_to_be_away(cluster: Cluster) -> None:
+    url = cluster.new().rpartition("/")[0] + "/nowhere"
+    with pytest.raises(UnavailableError, match="or does not let us in") as refused:
+        SCHEMA.found(connect(url))
+    assert "database" in refused.value.hint
+
+
 def test_a_damaged_file_is_told_as_such(tmp_path: Path) -> None:
     (tmp_path / "some.db").write_bytes(b"no database" * 1000)
     with pytest.raises(UnavailableError, match="is damaged, or is no database"):
