@@ -83,6 +83,10 @@ class Folder:
         self.put(number, digest)
         return True
 
+    def is_used(self) -> bool:
+        """Whether chunks of this job are here, in their places or beside them."""
+        return any(self.path.glob(f"{self.job[:12]}-*"))
+
     def end(self) -> None:
         """Once nothing is left to be sealed: names that last, without what killed runs had begun.
 

@@ -30,7 +30,7 @@ from issuer.issuance.service import check_direct, new_numbers
 from issuer.office import Office, standing_in
 from issuer.status.blocks import top_up
 from talentseal.encoding import to_seconds
-from talentseal.errors import UnavailableError, UsageError
+from talentseal.errors import RefusedError, UnavailableError, UsageError
 
 MAX_FAULTS = 1000
 Clock = Callable[[], datetime]
@@ -89,7 +89,7 @@ def run(task: Run, *, resume: bool, workers: int) -> list[RowFault]:
     """Check all rows, then seal those that are not on record yet; faults end it before it begins.
 
     Raises UsageError for a job that was begun (without `resume`) or has ended, RefusedError
-    `STATE_CONFLICT` where two processes work on it, UnavailableError.
+    `STATE_CONFLICT` where two processes work on it or a lost database did, UnavailableError.
     """
     done = _done(task, resume=resume)
     _check_room(task, done)
@@ -109,6 +109,13 @@ def _done(task: Run, *, resume: bool) -> int | None:
     with reading(task.office.engine) as db:
         done = repository.progress(db, job.id)
         digest = repository.digest_of_chunk(db, job.id, done - 1) if done else None
+    if done is None and task.folder.is_used():
+        raise RefusedError(
+            f"{task.out} holds rows of this file that are not in the database",
+            code="STATE_CONFLICT",
+            hint="A database that was lost has sealed them: keep them, they are good. To seal "
+            "every row anew all the same, name another folder.",
+        )
     if done == job.chunks:
         if task.folder.finish(done - 1, digest):
             task.folder.end()

@@ -347,6 +347,20 @@ def test_the_last_rows_are_not_forgotten_in_another_folder(bureau: Bureau) -> No
     assert placed.exists()
 
 
+def test_rows_that_a_lost_database_has_sealed_are_not_written_over(bureau: Bureau) -> None:
+    argv = options(bureau, write(bureau, rows(2)))
+    bureau.ask(*argv)
+    (placed,) = (bureau.home / "sealed").iterdir()
+    before = placed.read_bytes()
+    for table in ("bulk_job", "bulk_chunk"):  # as an older copy of the database
+        bureau.change(f"DELETE FROM {table}")
+    for more in ([], ["--resume"]):
+        assert bureau.refused(*argv, *more) == (Exit.REFUSE, "STATE_CONFLICT")
+    assert placed.read_bytes() == before
+    other = [str(bureau.home / "other") if one.endswith("/sealed") else one for one in argv]
+    assert bureau.ask(*other)["sealed"] == 2
+
+
 # Whoever runs the tests in the background may have them ignore the signal.
 INTERRUPTED = (
     "import os, signal; os.setpgid(0, 0); "
