@@ -11,7 +11,7 @@ from sqlalchemy import Connection, select, update
 from issuer.audit.trail import note
 from issuer.custody.making import keys
 from issuer.database import key, status_block, transaction
-from issuer.issuance.repository import add_block
+from issuer.issuance.repository import add_block, indices_of
 from issuer.office import RESTORED_AT, Office, find_fact, set_profile
 from schemas.registry import Enrolment, StatusBlock
 from talentseal.artefacts import file_code
@@ -69,12 +69,20 @@ def keep_block(db: Connection, block: StatusBlock, *, is_new: bool = False) -> b
 
     is_new  it was asked for just now; else it came in a file, which may be old
 
-    Raises RefusedError `STATE_CONFLICT` for one from before this database was restored.
+    Raises RefusedError `STATE_CONFLICT` for one from before this database was restored, and for one
+    with an index that is here already, or twice.
     """
     if db.execute(select(status_block.c.block).where(status_block.c.block == block.block)).first():
         return False
     if not is_new:
         _check_age(db, block)
+    known = indices_of(db, block.uri)
+    if len(set(block.indices)) < len(block.indices) or not known.isdisjoint(block.indices):
+        raise RefusedError(
+            "this block of status indices holds one that was given before",
+            code="STATE_CONFLICT",
+            hint="Nothing was taken in. Ask for another: registry issuer block",
+        )
     add_block(db, block.block, block.uri, block.indices)
     return True
 

@@ -111,6 +111,12 @@ def add_block(db: Connection, block: str, uri: str, indices: Sequence[int]) -> N
     )
 
 
+def indices_of(db: Connection, uri: str) -> set[int]:
+    """All indices of a list that were ever given to this issuer."""
+    packed = db.execute(select(_BLOCK.packed).where(_BLOCK.uri == uri)).scalars()
+    return {index for part in packed for (index,) in struct.iter_unpack(">I", part)}
+
+
 def _indices_at(db: Connection, block: str, places: range) -> Sequence[int]:
     """Some indices of a block, by their places in the order of use."""
     start, length = places.start * _INDEX_BYTES + 1, len(places) * _INDEX_BYTES

@@ -75,6 +75,22 @@ def test_an_answer_that_is_not_for_this_issuer_changes_nothing(
     assert bureau.rows("SELECT * FROM profile ORDER BY name") == before
 
 
+@pytest.mark.parametrize("indices", [[70_000, 70_001, 70_000], [-1], [2**20], "of another block"])
+def test_a_block_with_an_index_that_none_may_have_is_not_taken_in(
+    bureau: Bureau, indices: object
+) -> None:
+    path = bureau.home / "answer.json"
+    answer = json.loads(path.read_bytes())
+    (block,) = answer["blocks"]
+    if not isinstance(indices, list):
+        indices = [70_000, block["indices"][5]]
+    odd = {**block, "block": "odd", "indices": indices}
+    path.write_text(json.dumps({**answer, "blocks": [odd]}))
+    before = bureau.rows("SELECT block FROM status_block")
+    assert bureau.refused("enrol", str(path), "--trust", bureau.public)[0] == Exit.REFUSE
+    assert bureau.rows("SELECT block FROM status_block") == before
+
+
 def test_trust_data_comes_from_the_source_of_the_settings(
     bureau: Bureau, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

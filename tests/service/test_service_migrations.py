@@ -126,12 +126,15 @@ def test_indices_keep_their_order_when_they_are_packed(engine: Engine) -> None:
     with engine.begin() as db:
         db.execute(text(block), {"n": 1, "b": "some", "i": "[7,1048575,0,300]"})
         db.execute(text(block), {"n": 2, "b": "one", "i": "[5]"})
+        db.execute(text(block), {"n": 3, "b": "none", "i": "[]"})
+        db.execute(text(block), {"n": 4, "b": "impossible", "i": "[5,-1]"})
     issuer.SCHEMA.migrate(engine)
     with read_only(engine).connect() as db:
         found = db.execute(text("SELECT packed, size, used FROM status_block ORDER BY number"))
-        (packed, *rest), (one, *_) = found.all()
+        (packed, *rest), (one, *_), (none, *_), (_, *ended) = found.all()
     assert (struct.unpack(">4I", packed), rest) == ((7, 1048575, 0, 300), [4, 1])
-    assert one == bytes((0, 0, 0, 5))
+    assert (one, none) == (bytes((0, 0, 0, 5)), b"")
+    assert ended == [4, 4]  # used up
 
 
 @each_role

@@ -7,6 +7,7 @@ from alembic import op
 
 revision = "0006"
 down_revision = "0005"
+ENTRIES = 2**20  # of a status list
 
 
 def upgrade() -> None:
@@ -17,9 +18,13 @@ def upgrade() -> None:
     db = op.get_bind()
     read = sa.text("SELECT indices FROM status_block WHERE number = :number")
     write = sa.text("UPDATE status_block SET packed = :packed WHERE number = :number")
+    end = sa.text("UPDATE status_block SET used = size WHERE number = :number")
     for number in db.execute(sa.text("SELECT number FROM status_block")).scalars().all():
         text = str(db.execute(read, {"number": number}).scalar())
-        indices = [int(index) for index in text.strip("[]").split(",")]
-        packed = struct.pack(f">{len(indices)}I", *indices)
-        db.execute(write, {"number": number, "packed": packed})
+        indices = [int(index) for index in text.strip("[]").split(",") if index.strip()]
+        if all(0 <= index < ENTRIES for index in indices):
+            packed = struct.pack(f">{len(indices)}I", *indices)
+            db.execute(write, {"number": number, "packed": packed})
+        else:  # no list has such an entry, and nothing was ever sealed from here on
+            db.execute(end, {"number": number})
     op.drop_column("status_block", "indices")
