@@ -222,7 +222,13 @@ def enrol(file: Path, trust: Source = None, as_json: Json = False) -> None:  # n
     """
     from issuer.custody.service import enrol as take
 
-    _tell_changes(take(_office(), file, source=_source(trust), now=now()), as_json=as_json)
+    changes, left_out = take(_office(), file, source=_source(trust), now=now())
+    if left_out:
+        note(
+            f"{left_out} blocks of status indices in it do not answer to the last restore and were"
+            " left out; their indices may be used already."
+        )
+    _tell_changes(changes, as_json=as_json)
 
 
 @app.command()
@@ -423,13 +429,15 @@ def after_restore(trust: Source = None, as_json: Json = False) -> None:  # noqa:
     from issuer.officers.service import OFFICERS
     from issuer.restoring import restored
 
-    found = restored(Office.here(), source=_source(trust), now=now())
+    office = Office.here()
+    found = restored(office, source=_source(trust), now=now())
+    block = f"registry issuer block --issuer {office.entity_id} --restored {found.code}"
     text = (
         f"{found.retired} status indices will not be used; {found.reopened} issuances must be "
         f"looked at; {found.taken_over} certificates were changed after the copy."
     )
-    if not found.left:
-        text += "\nNext: registry issuer block, then issuer enrol FILE."
+    text += "\nNext: " if not found.left else "\nWhere a block of status indices comes by file: "
+    text += f"{block} --out FILE, then issuer enrol FILE."
     text += f"\n{OFFICERS.reminder(found.accounts)}"
     emit(asdict(found), as_json=as_json, text=text)
 

@@ -41,6 +41,7 @@ VERIFIER_HOST = "TALENTSEAL_VERIFIER_HOST"
 URL = "TALENTSEAL_ISSUER_URL"
 # Facts of a database that was restored: issuer/restoring.py.
 RESTORED_AT = "restored_at"  # NumericDate
+RESTORED_CODE = "restored_code"  # what a block that comes by file must answer to
 ORDER_FLOOR = "order_floor"  # orders are numbered from here on
 _FACT = select(profile.c.value).where(profile.c.name == bindparam("wanted"))
 _SIGNING_KEYS = (

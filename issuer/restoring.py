@@ -3,8 +3,10 @@
 A copy of the database knows nothing of what was sealed, ordered and handed out after it was made.
 So, in one transaction, every status index that it believes free is used up, an open request for
 indices is forgotten (its block may be used), and orders are numbered from the present millisecond
-on, which no order of a registry has reached that counts by ones. Offers, tokens and nonces end;
-what was approved must be approved anew, since it may be sealed already; bulk jobs do not go on.
+on, which no order of a registry has reached that counts by ones. A block of indices that comes in a
+file is taken in only with a code that is made now, so that no file of before fits. Offers, tokens
+and nonces end; what was approved must be approved anew, since it may be sealed already; bulk jobs
+do not go on.
 
 Then waiting orders go out, the trust data is brought, and what the public lists say of certificates
 on record is taken over where it is the stricter: their officer revoked them after the copy. Last,
@@ -14,7 +16,8 @@ Not promised: certificates that were sealed after the copy are good and not on r
 who were ended after it are active again, and are named.
 """
 
-from collections.abc import Mapping, Sequence
+import os
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -28,7 +31,7 @@ from issuer.custody.service import bring_trust
 from issuer.database import certificate, form, profile, status_block, transaction
 from issuer.issuance.repository import numbered_lists
 from issuer.issuances import repository as issuances
-from issuer.office import ORDER_FLOOR, RESTORED_AT, Office, set_profile
+from issuer.office import ORDER_FLOOR, RESTORED_AT, RESTORED_CODE, Office, set_profile
 from issuer.officers.service import OFFICERS
 from issuer.status.blocks import ASKED, top_up
 from issuer.status.outbox import deliver, registry_url
@@ -37,6 +40,7 @@ from talentseal.encoding import to_seconds
 from talentseal.status import INVALID, SUSPENDED, StatusList
 
 _STATES: Mapping[int, str] = {INVALID: "revoked", SUSPENDED: "suspended"}
+_CODE_BYTES = 5  # a person may have to type it
 _STRICTNESS = ("valid", "suspended", "revoked")
 
 
@@ -48,6 +52,7 @@ class Restored:
     reopened    issuances that must be approved anew, or have ended
     taken_over  certificates whose state was learned from the public lists
     left        status indices in store; None where the registry has no address
+    code        what a block of indices that comes by file must carry from now on
     accounts    name and roles of the officers who are active in the copy: whoever was ended since
                 has a token that works again
     """
@@ -56,18 +61,26 @@ class Restored:
     reopened: int
     taken_over: int
     left: int | None
+    code: str
     accounts: Sequence[Mapping[str, Any]]
 
 
-def restored(office: Office, *, source: str, now: datetime) -> Restored:
+def restored(
+    office: Office,
+    *,
+    source: str,
+    now: datetime,
+    random: Callable[[int], bytes] = os.urandom,
+) -> Restored:
     """Go on from a copy of the database, once, before anything else.
 
     source  folder, zip or URL with the newest trust data
 
     Raises UsageError, UnavailableError, BundleError. The indices are used up in any case.
     """
+    code = random(_CODE_BYTES).hex()
     with transaction(office.engine) as db:
-        retired, reopened = _begin_anew(db, at=to_seconds(now))
+        retired, reopened = _begin_anew(db, at=to_seconds(now), code=code)
     deliver(office, now=now)
     bring_trust(office, source=source, now=now)
     office.renew()
@@ -76,14 +89,14 @@ def restored(office: Office, *, source: str, now: datetime) -> Restored:
         taken_over = _take_over(db, bundle, at=to_seconds(now))
         accounts = OFFICERS.active(db)
     left = None if registry_url() is None else top_up(office, now=now)
-    return Restored(retired, reopened, taken_over, left, accounts)
+    return Restored(retired, reopened, taken_over, left, code, accounts)
 
 
-def _begin_anew(db: Connection, *, at: int) -> tuple[int, int]:
+def _begin_anew(db: Connection, *, at: int, code: str) -> tuple[int, int]:
     """Indices used up, and issuances reopened."""
     retired = _retire(db)
     db.execute(delete(profile).where(profile.c.name == ASKED))
-    set_profile(db, {RESTORED_AT: str(at), ORDER_FLOOR: str(at * 1000)})
+    set_profile(db, {RESTORED_AT: str(at), RESTORED_CODE: code, ORDER_FLOOR: str(at * 1000)})
     authorization.end_all(db)
     ended = bulk.end_all(db, at=at)
     reopened = _reopen(db)

@@ -243,19 +243,24 @@ def issuer_block(
     issuer: Annotated[str, typer.Option("--issuer", help="Entity id, an https URL.")],
     jurisdiction: MaybeCode = None,
     block: Block = 256,
+    restored: Annotated[
+        str | None, typer.Option("--restored", help="Code that `issuer restored` told.")
+    ] = None,
     out: Out = None,
     as_json: Json = False,
 ) -> None:
     """Example: registry issuer block --issuer https://station.sz.example --out block.json
 
-    Set another block of status indices aside for an issuer.
+    Set another block of status indices aside for an issuer. An issuer whose database was restored
+    takes in only one that was made with the code of that restore.
     """
     from registry.issuers.repository import get_issuer
     from registry.issuers.service import another_block
 
     office = _office()
     with office.transaction() as session:
-        answer = another_block(office, session, get_issuer(session, issuer, jurisdiction), block)
+        entity = get_issuer(session, issuer, jurisdiction)
+        answer = another_block(office, session, entity, block, code=restored)
     _answer(answer.model_dump(), out=out, as_json=as_json)
 
 

@@ -18,6 +18,8 @@ MAX_BLOCK = 65_536
 Index = Annotated[int, Field(ge=0, lt=2**20)]  # lists have no more entries
 # Visible ASCII: what every database can hold, and a log can show.
 Jti = Annotated[str, StringConstraints(pattern=r"^[!-~]{1,64}$")]
+RESTORE_CODE = r"^[0-9a-z]{1,32}$"
+RestoreCode = Annotated[str, StringConstraints(pattern=RESTORE_CODE)]
 Uri = Annotated[str, StringConstraints(pattern=r"^[!-~]{1,2048}$")]
 
 
@@ -37,13 +39,20 @@ class EnrolmentRequest(_Document):
 class StatusBlock(_Document):
     """Indices of one list set aside for one issuer, in the order in which to use them.
 
-    An issuer whose database was restored takes in no block that was made before that.
+    An issuer whose database was restored takes in no block that may have been made before that. One
+    that comes in a file shows it by the code that `issuer restored` told: nobody could know it
+    before, whatever the clocks said.
     """
 
     block: str = Field(max_length=64, description="identifier of the block")
     uri: str = Field(max_length=2048, description="URI of the status list")
     indices: list[Index] = Field(max_length=MAX_BLOCK)
     made_at: int | None = Field(default=None, ge=0, description="NumericDate")
+    restored: RestoreCode | None = Field(
+        default=None,
+        exclude_if=lambda code: code is None,
+        description="code of the issuer's last restore; left out where none was named",
+    )
 
 
 class StatusBlockRequest(_Document):

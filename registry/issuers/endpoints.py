@@ -26,7 +26,7 @@ from registry.jurisdictions.repository import get_jurisdiction
 from registry.office import Office
 from registry.operators.endpoints import ANYONE, REGISTRARS, operator
 from registry.publishing.endpoints import TAGGED
-from schemas.registry import MAX_BLOCK, Enrolment, VerifierEnrolment
+from schemas.registry import MAX_BLOCK, Enrolment, RestoreCode, VerifierEnrolment
 from talentseal.encoding import MAX_JWS_BYTES, dump_json, parse_time, to_seconds
 from talentseal.service.answers import add_public, public
 from talentseal.service.auth import Actor
@@ -50,9 +50,12 @@ class IssuerBody(Body):
 
 
 class BlockBody(Body):
+    """Whose block it is to be; `restored`: the code that `issuer restored` told."""
+
     issuer: EntityId
     jurisdiction: Code | None = None
     count: int = Field(default=DEFAULT_BLOCK, ge=1, le=MAX_BLOCK)
+    restored: RestoreCode | None = None
 
 
 class VerifierBody(Body):
@@ -202,7 +205,8 @@ def _add_acts(router: APIRouter, house: House) -> None:
 
         def act(office: Office, session: Session) -> tuple[dict[str, Any], list[str]]:
             entity = repository.get_issuer(session, body.issuer, body.jurisdiction)
-            return another_block(office, session, entity, body.count).model_dump(), []
+            found = another_block(office, session, entity, body.count, code=body.restored)
+            return found.model_dump(), []
 
         return once(house, request, who, octets, act, roles=REGISTRARS)
 

@@ -5,6 +5,7 @@ jurisdiction. Being enrolled is no right: without a grant an issuer is not even 
 with the same request gives the same answer, and another key is a second key of the same issuer.
 """
 
+import re
 from collections.abc import Sequence
 from typing import Any
 
@@ -21,13 +22,14 @@ from registry.office import DAY_SECONDS, Office
 from registry.publishing.repository import versions
 from registry.status_lists.repository import blocks_of
 from registry.status_lists.service import block_document, reserve_block
-from schemas.registry import ENROLMENT_REQUEST_TYP, Enrolment, EnrolmentRequest
+from schemas.registry import ENROLMENT_REQUEST_TYP, RESTORE_CODE, Enrolment, EnrolmentRequest
 from talentseal.encoding import CLOCK_SKEW_SECONDS, MAX_JWS_BYTES, parse_json
-from talentseal.errors import InputError, RefusedError, UnavailableError
+from talentseal.errors import InputError, RefusedError, UnavailableError, UsageError
 from talentseal.jose import check_header, is_sealed_by, kid_of, parse_jws
 from talentseal.keys import PublicKey
 
 MAX_REQUEST_AGE_SECONDS = 30 * DAY_SECONDS
+_CODE = re.compile(RESTORE_CODE)
 
 
 def parse_request(text: str, *, now: int) -> tuple[EnrolmentRequest, PublicKey]:
@@ -169,8 +171,13 @@ def role_keys(session: Session, row: JurisdictionRow, purpose: str) -> Sequence[
     return keys
 
 
-def answer(session: Session, entity: EntityRow, blocks: list[str]) -> Enrolment:
-    """What an issuer needs besides the public trust data; `blocks` names the ones to tell."""
+def answer(
+    session: Session, entity: EntityRow, blocks: list[str], *, code: str | None = None
+) -> Enrolment:
+    """What an issuer needs besides the public trust data; `blocks` names the ones to tell.
+
+    code  as for `another_block`
+    """
     root = versions(session, entity.jurisdiction, "root")[0]
     keys = repository.keys_of(session, entity, "credential")
     return Enrolment(
@@ -178,13 +185,25 @@ def answer(session: Session, entity: EntityRow, blocks: list[str]) -> Enrolment:
         jurisdiction=entity.jurisdiction,
         root_s256=root.sha256,
         x5c={key.kid: key.x5c for key in keys},
-        blocks=[block_document(session, block) for block in blocks],
+        blocks=[block_document(session, block, code=code) for block in blocks],
     )
 
 
-def another_block(office: Office, session: Session, issuer: EntityRow, count: int) -> Enrolment:
-    """One more block of status indices. Raises UnavailableError `STATUS_LIST_UNPUBLISHED`."""
-    return answer(session, issuer, [reserve_block(office, session, issuer, count).id])
+def another_block(
+    office: Office, session: Session, issuer: EntityRow, count: int, *, code: str | None = None
+) -> Enrolment:
+    """One more block of status indices.
+
+    code  told by `issuer restored`; the block shows by it that it was made after that
+
+    Raises UsageError, UnavailableError `STATUS_LIST_UNPUBLISHED`.
+    """
+    if code is not None and not _CODE.fullmatch(code):
+        raise UsageError(
+            "this is no code of a restore", hint="Name the one that `issuer restored` told."
+        )
+    block = reserve_block(office, session, issuer, count).id
+    return answer(session, issuer, [block], code=code)
 
 
 def describe(session: Session, entity: EntityRow) -> dict[str, Any]:

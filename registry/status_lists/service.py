@@ -126,9 +126,10 @@ def _indices(block: StatusBlockRow, row: StatusListRow) -> list[int]:
     return Permutation(row.seed, row.size).block(block.start, block.count)
 
 
-def block_document(session: Session, block: str) -> StatusBlock:
+def block_document(session: Session, block: str, *, code: str | None = None) -> StatusBlock:
+    """A block as its issuer gets it. `code`: of the issuer's last restore, for a new one alone."""
     uri, made_at, indices = repository.block_with_uri(session, block)
-    return StatusBlock(block=block, uri=uri, indices=indices, made_at=made_at)
+    return StatusBlock(block=block, uri=uri, indices=indices, made_at=made_at, restored=code)
 
 
 def close_lists(office: Office, session: Session, jurisdiction: str) -> list[str]:

@@ -7,6 +7,7 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import httpx2
 import pytest
@@ -36,9 +37,11 @@ REVOKED = ("--reason", "rescinded")
 RATE = 50  # certificates, at most, that are sealed while a copy is made
 
 
-def new_block(bureau: Bureau) -> Path:
-    answer = bureau.home / "another.json"
-    bureau.registry.ask("issuer", "block", "--issuer", BUREAU, "--out", str(answer))
+def new_block(bureau: Bureau, code: str = "", name: str = "another") -> Path:
+    """A file from the registry, made with the code of a restore if there is one."""
+    answer = bureau.home / f"{name}.json"
+    command = ("issuer", "block", "--issuer", BUREAU, "--out", str(answer))
+    bureau.registry.ask(*command, *(("--restored", code) if code else ()))
     return answer
 
 
@@ -47,8 +50,8 @@ def enrol(bureau: Bureau, answer: Path) -> tuple[int, str]:
     return ran.code, json.loads(ran.out).get("code", "")
 
 
-def go_on(bureau: Bureau) -> dict[str, int]:
-    found: dict[str, int] = bureau.ask("restored", "--from", bureau.public)
+def go_on(bureau: Bureau) -> dict[str, Any]:
+    found: dict[str, Any] = bureau.ask("restored", "--from", bureau.public)
     return found
 
 
@@ -151,7 +154,7 @@ def test_no_index_is_used_again_and_revoking_works(
     assert told["retired"] == 256 - len(known)
     assert (told["taken_over"], states(bureau)[first]) == (1, "revoked")
     assert bureau.refused_seal("--paper")[1]["code"] == "STATUS_LIST_UNPUBLISHED"
-    assert enrol(bureau, new_block(bureau)) == (Exit.OK, "")
+    assert enrol(bureau, new_block(bureau, told["code"])) == (Exit.OK, "")
     for _ in range(8):
         bureau.seal("--paper")
     assert len(places(bureau) - known) == 8
@@ -183,8 +186,9 @@ def test_what_was_approved_in_the_copy_must_be_approved_anew(
         counter.ask(ISSUER, "POST", f"{path}/paper", match='"2"')
         tokens = dict(counter.tokens)
     restore_database(copy, bureau.place)
-    assert go_on(bureau)["reopened"] == 1
-    assert enrol(bureau, new_block(bureau)) == (Exit.OK, "")
+    told = go_on(bureau)
+    assert told["reopened"] == 1
+    assert enrol(bureau, new_block(bureau, told["code"])) == (Exit.OK, "")
     with served_again(tokens) as counter:
         assert counter.refused(ISSUER, "POST", f"{path}/paper", match='"3"')[1] == "STATE_CONFLICT"
         assert counter.ask(APPROVER, "POST", f"{path}/approve", match='"3"')["state"] == "approved"
@@ -206,7 +210,51 @@ def test_offers_tokens_and_nonces_of_the_copy_are_dead(bureau: Bureau, tmp_path:
     assert bureau.rows("SELECT state, approved_by FROM issuance") == [("prepared", None)]
 
 
-def test_a_block_from_before_the_restore_is_not_taken_in_again(
+def test_a_block_file_is_taken_in_only_with_the_code_of_the_last_restore(
+    bureau: Bureau, tmp_path: Path
+) -> None:
+    """Whatever the clocks said: the registry's may have been ahead as it made the file."""
+    copy = copy_database(bureau.place, tmp_path / "copy.db")
+    forgotten = new_block(bureau)
+    assert enrol(bureau, forgotten) == (Exit.OK, "")
+    restore_database(copy, bureau.place)
+    file = json.loads(forgotten.read_bytes())
+    file["blocks"][0]["made_at"] += 600
+    forgotten.write_text(json.dumps(file))
+    first = go_on(bureau)["code"]
+    of_first = new_block(bureau, first, "first")
+    second = go_on(bureau)["code"]
+    assert first != second
+    for path in (forgotten, of_first, new_block(bureau, name="none")):
+        code, problem = bureau.problem("enrol", str(path), "--trust", bureau.public)
+        assert (code, problem["code"]) == (Exit.REFUSE, "STATE_CONFLICT")
+        assert f"--issuer {BUREAU} --restored {second}" in problem["detail"]
+    assert bureau.refused_seal("--paper")[1]["code"] == "STATUS_LIST_UNPUBLISHED"
+    wrong = ("issuer", "block", "--issuer", BUREAU, "--restored", "no code")
+    assert bureau.registry.refused(*wrong)[0] == Exit.USAGE
+    assert enrol(bureau, new_block(bureau, second, "second")) == (Exit.OK, "")
+    assert bureau.seal("--paper")["id"]
+
+
+def test_a_key_changes_after_a_restore_though_its_answer_tells_forgotten_blocks(
+    bureau: Bureau, tmp_path: Path
+) -> None:
+    copy = copy_database(bureau.place, tmp_path / "copy.db")
+    assert enrol(bureau, new_block(bureau)) == (Exit.OK, "")
+    restore_database(copy, bureau.place)
+    go_on(bureau)
+    request, answer = str(bureau.home / "next.jws"), str(bureau.home / "next.json")
+    bureau.ask("keys", "rotate", "--out", request)
+    bureau.registry.ask(
+        "issuer", "new", "--jurisdiction", SZ, "--request", request, "--out", answer
+    )
+    ran = bureau.run("enrol", answer, "--trust", bureau.public)
+    assert (ran.code, "1 blocks of status indices" in ran.err) == (Exit.OK, True)
+    assert [one["enrolled"] for one in bureau.ask("keys", "list")["keys"]] == [True, True]
+    assert bureau.refused_seal("--paper")[1]["code"] == "STATUS_LIST_UNPUBLISHED"
+
+
+def test_where_an_older_version_restored_the_time_of_a_block_decides(
     bureau: Bureau, tmp_path: Path
 ) -> None:
     copy = copy_database(bureau.place, tmp_path / "copy.db")
@@ -217,12 +265,14 @@ def test_a_block_from_before_the_restore_is_not_taken_in_again(
     older["blocks"][0]["made_at"] -= 5  # a file of some seconds ago
     forgotten.write_text(json.dumps(older))
     go_on(bureau)
+    bureau.change("DELETE FROM profile WHERE name = 'restored_code'")
     assert enrol(bureau, forgotten) == (Exit.REFUSE, "STATE_CONFLICT")
     del older["blocks"][0]["made_at"]
     forgotten.write_text(json.dumps(older))
     assert enrol(bureau, forgotten) == (Exit.REFUSE, "STATE_CONFLICT")
     assert enrol(bureau, bureau.home / "answer.json") == (Exit.OK, "")  # known, and used up
     assert bureau.refused_seal("--paper")[1]["code"] == "STATUS_LIST_UNPUBLISHED"
+    assert enrol(bureau, new_block(bureau)) == (Exit.OK, "")
 
 
 def test_officers_who_are_active_in_the_copy_are_named(bureau: Bureau, tmp_path: Path) -> None:

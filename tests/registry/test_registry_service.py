@@ -543,8 +543,11 @@ def test_other_acts_of_the_command_line_are_there(caller: Caller) -> None:
     text = Path(caller.desk.request(key, "https://new.sz.example")).read_text()
     listed = caller.send("/v1/issuers", "registrar", {"jurisdiction": SZ, "request": text})
     assert listed.status_code == 201
-    block = caller.send("/v1/blocks", "registrar", {"issuer": "https://new.sz.example", "count": 3})
-    assert len(block.json()["blocks"][0]["indices"]) == 3
+    wanted = {"issuer": "https://new.sz.example", "count": 3}
+    (block,) = caller.send("/v1/blocks", "registrar", wanted).json()["blocks"]
+    assert (len(block["indices"]), "restored" in block) == (3, False)
+    again = caller.send("/v1/blocks", "registrar", {**wanted, "restored": "0f"}).json()["blocks"]
+    assert (again[0]["restored"], again[0]["block"] != block["block"]) == ("0f", True)
     renewed = caller.send("/v1/renewals", "registrar", {"issuer": STATION})
     assert [one["to"] for one in renewed.json()["items"]] == [STATION]
     delegated = caller.send("/v1/delegations", "admin", {
