@@ -15,7 +15,9 @@ addressed: `pkcs11_uri`. Standard: PKCS#11 v3.0.
 
 import hashlib
 import os
+import threading
 from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import Future
 from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
@@ -146,6 +148,25 @@ def _is_line(data: bytes) -> bool:
         return False
 
 
+def in_reach(work: Callable[[], T]) -> T:
+    """What `work` returns or raises; the main thread can be interrupted while it waits for that.
+
+    A device may never answer, and a signal is heeded only between two steps of Python.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        return work()
+    outcome: Future[T] = Future()
+    threading.Thread(target=_do, args=(work, outcome), daemon=True).start()
+    return outcome.result()
+
+
+def _do(work: Callable[[], T], outcome: "Future[T]") -> None:
+    try:
+        outcome.set_result(work())
+    except BaseException as error:  # noqa: BLE001  raised where it is waited for
+        outcome.set_exception(error)
+
+
 # --- one module in one process --------------------------------------------------------------------
 
 _devices: dict[Path, "_Device"] = {}
@@ -205,8 +226,9 @@ class _Device:
         if found != public:
             raise UnavailableError(f"{seat.device} holds another key than it did before")
         if public.alg == "EdDSA":
-            return bytes(key.sign(message, mechanism=Mechanism.EDDSA))
-        return bytes(key.sign(hashlib.sha256(message).digest(), mechanism=Mechanism.ECDSA))
+            return in_reach(lambda: bytes(key.sign(message, mechanism=Mechanism.EDDSA)))
+        digest = hashlib.sha256(message).digest()
+        return in_reach(lambda: bytes(key.sign(digest, mechanism=Mechanism.ECDSA)))
 
     def make(self, seat: _Seat, alg: str) -> PublicKey:
         """Raises UsageError for a key that is there already."""

@@ -10,19 +10,21 @@ import multiprocessing
 import os
 import signal
 import threading
-import time
 from collections.abc import Generator, Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from datetime import datetime
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from issuer.bulk.folder import Folder, digest_of
 from issuer.bulk.models import Given, Job, RowFault, SealedChunk
 from issuer.bulk.sealing import Sealer
 from issuer.issuance.models import Place
 from talentseal.errors import UnavailableError, UsageError
+
+if TYPE_CHECKING:
+    from multiprocessing.synchronize import Event
 
 SLICE_ROWS = 250
 _LOOK_SECONDS = 0.5
@@ -64,10 +66,11 @@ def working(sealer: Sealer, job: Job, folder: Folder | None, workers: int) -> It
             yield alone
             return
         context = multiprocessing.get_context("fork")
-        arguments = (alone, os.getpid())
+        given_up = context.Event()
+        arguments = (alone, os.getpid(), given_up)
         try:
             pool = ProcessPoolExecutor(workers, context, _begin, arguments)
-            with pool, _cancelling(pool):
+            with pool, _giving_up(pool, given_up):
                 yield Many(pool, len(job.rows), workers + 1)
         except BrokenProcessPool as error:
             raise UnavailableError(
@@ -77,11 +80,12 @@ def working(sealer: Sealer, job: Job, folder: Folder | None, workers: int) -> It
 
 
 @contextmanager
-def _cancelling(pool: ProcessPoolExecutor) -> Iterator[None]:
-    """Whoever breaks off waits for what is at work, and for nothing that was to follow."""
+def _giving_up(pool: ProcessPoolExecutor, given_up: "Event") -> Iterator[None]:
+    """Whoever breaks off waits for nobody: a worker may hang in a signing device."""
     try:
         yield
     except BaseException:
+        given_up.set()
         pool.shutdown(wait=False, cancel_futures=True)
         raise
 
@@ -175,15 +179,15 @@ def _slices(rows: int) -> list[range]:
 # --- in a worker ----------------------------------------------------------------------------------
 
 
-def _begin(alone: Alone, parent: int) -> None:
+def _begin(alone: Alone, parent: int, given_up: "Event") -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # a terminal sends it to all; who made us decides
     _IN_WORKER[:] = [alone]
-    threading.Thread(target=_end_with, args=(parent,), daemon=True).start()
+    threading.Thread(target=_end_with, args=(parent, given_up), daemon=True).start()
 
 
-def _end_with(parent: int) -> None:
-    while os.getppid() == parent:
-        time.sleep(_LOOK_SECONDS)
+def _end_with(parent: int, given_up: "Event") -> None:
+    while os.getppid() == parent and not given_up.wait(_LOOK_SECONDS):
+        pass
     os._exit(1)
 
 

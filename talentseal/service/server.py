@@ -6,8 +6,11 @@ What libraries have to say goes to the service's own log, without their words.
 """
 
 import logging
+import os
 import socket
 import sys
+import threading
+import time
 from typing import TYPE_CHECKING, Any
 
 from fastapi import FastAPI
@@ -19,6 +22,7 @@ if TYPE_CHECKING:
     import uvicorn
 
 GRACE_SECONDS = 20
+ENDING_SECONDS = 2
 KEEP_ALIVE_SECONDS = 15
 BACKLOG = 512
 # How long a thread that never rests keeps the interpreter from another that wants it. Background
@@ -52,8 +56,20 @@ def serve(app: FastAPI, *, host: str, port: int) -> None:
     finally:
         logging.getLogger().removeHandler(told)
         listener.close()
+    end_what_hangs()
     if not server.started:
         raise UnavailableError("the service could not start", hint="Its log says why.")
+
+
+def end_what_hangs() -> None:
+    """Leave at once where a thread is still at work: a device that never answers holds it."""
+    ending = time.monotonic() + ENDING_SECONDS
+    for thread in threading.enumerate():
+        if thread is not threading.current_thread() and not thread.daemon:
+            thread.join(max(0.0, ending - time.monotonic()))
+            if thread.is_alive():
+                sys.stdout.flush()
+                os._exit(0)
 
 
 def config_of(app: FastAPI) -> "uvicorn.Config":

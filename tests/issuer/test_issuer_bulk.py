@@ -5,6 +5,8 @@ import io
 import json
 import os
 import signal
+import subprocess
+import sys
 import time
 from base64 import b64encode
 from collections.abc import Iterator, Sequence
@@ -379,6 +381,38 @@ def test_whoever_breaks_off_at_a_terminal_sees_one_sentence(bureau: Bureau) -> N
     assert (process.returncode, told.strip()) == (Exit.UNAVAILABLE, "Stopped.")
     bureau.ask(*argv, "--resume")
     check_books(bureau, 4000)
+
+
+SILENT = """
+import time
+from datetime import UTC, datetime
+from pathlib import Path
+from issuer.bulk.models import Job, Terms
+from issuer.bulk.workers import working
+
+class Silent:
+    def faults(self, row, number, *, now):
+        Path(f"asked-{{number}}").touch()
+        time.sleep(600)
+
+job = Job("0" * 32, Terms("some/1", (), (), "v.example"), [b"{{}}"] * 2000)
+with working(Silent(), job, None, {workers}) as work:
+    found = work.check(now=datetime.now(UTC))
+    next(found)
+"""
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_whoever_breaks_off_waits_for_no_worker_that_hangs(tmp_path: Path, workers: int) -> None:
+    heeded = "import signal; signal.signal(signal.SIGINT, signal.default_int_handler)\n"
+    program = [sys.executable, "-c", heeded + SILENT.format(workers=workers)]
+    with subprocess.Popen(program, cwd=tmp_path, stderr=subprocess.DEVNULL) as process:
+        deadline = time.monotonic() + 60
+        while len(list(tmp_path.iterdir())) < workers:
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
+        process.send_signal(signal.SIGINT)
+        assert process.wait(20) == -signal.SIGINT
 
 
 def test_a_chunk_on_record_by_an_older_version_goes_by_the_digest_of_its_file(

@@ -4,6 +4,8 @@ import io
 import json
 import logging
 import socket
+import subprocess
+import sys
 import threading
 import time
 from collections import Counter
@@ -198,3 +200,15 @@ def test_what_a_library_says_is_logged_without_its_words() -> None:
     told = json.loads(stream.getvalue())
     assert (told["event"], told["place"]) == ("library", "parser")
     assert "Li Si" not in stream.getvalue()
+
+
+HANGING = """
+import threading, time
+from talentseal.service.server import end_what_hangs
+threading.Thread(target=time.sleep, args=(600,)).start()
+end_what_hangs()
+"""
+
+
+def test_a_service_that_was_told_to_stop_leaves_what_hangs_behind() -> None:
+    subprocess.run([sys.executable, "-c", HANGING], check=True, timeout=60)

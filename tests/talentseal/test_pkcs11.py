@@ -1,19 +1,28 @@
 import ctypes.util
 import os
 import pickle
+import signal
 import subprocess
 import sys
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
+from typing import NoReturn
 
 import pytest
 from softhsm import PIN, Token, make_token
 
 from talentseal.errors import InputError, TalentsealError, UnavailableError, UsageError
 from talentseal.keystore import open_signer
-from talentseal.pkcs11 import DeviceSettings, DeviceSigner, make_device_key, open_device_signer
+from talentseal.pkcs11 import (
+    DeviceSettings,
+    DeviceSigner,
+    in_reach,
+    make_device_key,
+    open_device_signer,
+)
 from talentseal.pkcs11_uri import DeviceKey, parse_uri
 
 
@@ -367,6 +376,37 @@ def test_who_waits_behind_a_silent_device_gives_up(token: Token, signer: DeviceS
         over.set()
         thread.join(30)
     assert impatient.sign(b"message")
+
+
+WAITING = """
+import signal, time
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a test in the background ignores it
+from talentseal.pkcs11 import in_reach
+try:
+    in_reach(lambda: print("waiting", flush=True) or time.sleep(600))
+except KeyboardInterrupt:
+    print("interrupted")
+"""
+
+
+def test_whoever_waits_for_a_silent_device_can_be_interrupted() -> None:
+    with subprocess.Popen(
+        [sys.executable, "-c", WAITING], stdout=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "waiting\n"
+        process.send_signal(signal.SIGINT)
+        assert process.communicate(timeout=30)[0] == "interrupted\n"
+
+
+def test_what_a_device_says_comes_through_as_it_is() -> None:
+    assert in_reach(lambda: b"signed") == b"signed"
+    with pytest.raises(UnavailableError, match="gone"):
+        in_reach(partial(_fail, UnavailableError("gone")))
+
+
+def _fail(error: Exception) -> NoReturn:
+    raise error
 
 
 WITHOUT = """
