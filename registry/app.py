@@ -17,9 +17,11 @@ from registry.issuers.endpoints import issuers_router
 from registry.issuers.enrolment_endpoints import enrolments_router
 from registry.issuers.rights_endpoints import rights_router
 from registry.jurisdictions.endpoints import jurisdictions_router
+from registry.jurisdictions.repository import all_jurisdictions
 from registry.office import Office
 from registry.publishing.desk_endpoints import publications_router
 from registry.publishing.endpoints import files_router
+from registry.publishing.image import check_not_ahead
 from registry.publishing.shelf import Shelf
 from registry.readiness import add_numbers, parts
 from registry.status_lists.endpoints import orders_router, status_router
@@ -34,11 +36,14 @@ Clock = Callable[[], datetime]
 def create_app(office: Office, *, clock: Clock = system_clock) -> FastAPI:
     """The application of one registry.
 
-    Raises UsageError; UnavailableError where it cannot work, or over a broken audit trail.
+    Raises UsageError; UnavailableError where it cannot work, or over a broken audit trail;
+    BundleError `ROLLBACK_REFUSED` over an old copy of the database.
     """
     office.open()
     with office.reading() as session:
         check(session)
+        for row in all_jurisdictions(session):
+            check_not_ahead(office, session, row.code, thoroughly=True)
     shelf = Shelf(office.settings.public)
     service = new_service("registry", ready=parts(office, clock, shelf), body_caps=BODY_CAPS)
     add_numbers(service.metrics, office, clock, shelf)

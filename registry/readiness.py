@@ -7,6 +7,7 @@ from typing import Any
 from registry.database import SCHEMA
 from registry.jurisdictions.repository import all_jurisdictions
 from registry.office import Office
+from registry.publishing.image import check_not_ahead
 from registry.publishing.publisher import WHOLE_SECONDS
 from registry.publishing.shelf import Shelf
 from registry.status_lists.repository import free_indices
@@ -53,7 +54,10 @@ def _keys(office: Office) -> dict[str, int]:
 def _published(office: Office, clock: Clock, shelf: Shelf) -> dict[str, Any]:
     found = ages(clock, shelf)
     with office.reading() as session:
-        missing = {file_code(row.code) for row in all_jurisdictions(session)} - found.keys()
+        codes = [row.code for row in all_jurisdictions(session)]
+        missing = set(map(file_code, codes)) - found.keys()
+        for code in codes:
+            check_not_ahead(office, session, code)
     if missing:
         raise UnavailableError(f"{', '.join(sorted(missing))} was never published")
     early = [code for code, age in found.items() if age < -CLOCK_SKEW_SECONDS]

@@ -122,6 +122,12 @@ def _sweep(content: Content, *, now: int) -> None:
 def _check_trust(bundle: Bundle, *, now: int) -> None:
     """An offer is good once: it is not used up while nothing that arrives could be judged."""
     home = bundle.jurisdictions.get(bundle.home)
+    if not bundle.is_clock_sound(now):
+        raise RefusedError(
+            "this device's clock is earlier than a time already proven",
+            code="CLOCK_ROLLED_BACK",
+            hint="Set the clock, or run `wallet sync` if it is right; then use the offer.",
+        )
     if bundle.fault is None and home is not None and now - home.as_of <= MAX_AGE_SECONDS:
         return
     raise RefusedError(

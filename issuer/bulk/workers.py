@@ -10,21 +10,20 @@ import multiprocessing
 import os
 import signal
 import threading
+import time
 from collections.abc import Generator, Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
+from ctypes import c_bool
 from datetime import datetime
-from typing import TYPE_CHECKING, Protocol
+from typing import Protocol
 
 from issuer.bulk.folder import Folder, digest_of
 from issuer.bulk.models import Given, Job, RowFault, SealedChunk
 from issuer.bulk.sealing import Sealer
 from issuer.issuance.models import Place
 from talentseal.errors import UnavailableError, UsageError
-
-if TYPE_CHECKING:
-    from multiprocessing.synchronize import Event
 
 SLICE_ROWS = 250
 _LOOK_SECONDS = 0.5
@@ -66,7 +65,7 @@ def working(sealer: Sealer, job: Job, folder: Folder | None, workers: int) -> It
             yield alone
             return
         context = multiprocessing.get_context("fork")
-        given_up = context.Event()
+        given_up = context.RawValue(c_bool, False)  # no lock: a worker may be killed holding it
         arguments = (alone, os.getpid(), given_up)
         try:
             pool = ProcessPoolExecutor(workers, context, _begin, arguments)
@@ -80,13 +79,24 @@ def working(sealer: Sealer, job: Job, folder: Folder | None, workers: int) -> It
 
 
 @contextmanager
-def _giving_up(pool: ProcessPoolExecutor, given_up: "Event") -> Iterator[None]:
-    """Whoever breaks off waits for nobody: a worker may hang in a signing device."""
+def _giving_up(pool: ProcessPoolExecutor, given_up: c_bool) -> Iterator[None]:
+    """Whoever interrupts waits for nobody: a worker may hang in a signing device."""
+    try:
+        with _cancelling(pool):
+            yield
+    except KeyboardInterrupt:
+        given_up.value = True
+        pool.shutdown(wait=False, cancel_futures=True)
+        raise
+
+
+@contextmanager
+def _cancelling(pool: ProcessPoolExecutor) -> Iterator[None]:
+    """After a fault nothing more is begun, and who is at work clears up what it half wrote."""
     try:
         yield
-    except BaseException:
-        given_up.set()
-        pool.shutdown(wait=False, cancel_futures=True)
+    except Exception:
+        pool.shutdown(cancel_futures=True)
         raise
 
 
@@ -179,15 +189,15 @@ def _slices(rows: int) -> list[range]:
 # --- in a worker ----------------------------------------------------------------------------------
 
 
-def _begin(alone: Alone, parent: int, given_up: "Event") -> None:
+def _begin(alone: Alone, parent: int, given_up: c_bool) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # a terminal sends it to all; who made us decides
     _IN_WORKER[:] = [alone]
     threading.Thread(target=_end_with, args=(parent, given_up), daemon=True).start()
 
 
-def _end_with(parent: int, given_up: "Event") -> None:
-    while os.getppid() == parent and not given_up.wait(_LOOK_SECONDS):
-        pass
+def _end_with(parent: int, given_up: c_bool) -> None:
+    while os.getppid() == parent and not given_up.value:
+        time.sleep(_LOOK_SECONDS)
     os._exit(1)
 
 

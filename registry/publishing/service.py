@@ -29,6 +29,7 @@ from registry.jurisdictions.models import JurisdictionRow
 from registry.jurisdictions.repository import all_jurisdictions, get_jurisdiction
 from registry.office import DAY_SECONDS, Office
 from registry.publishing.content import gather
+from registry.publishing.image import TIMESTAMP, ahead, check_not_ahead, folder_of, is_of_another
 from registry.publishing.metadata import (
     ROLES,
     expiry,
@@ -57,22 +58,18 @@ from talentseal.artefacts import (
     HEAD,
     Head,
     dump_head,
-    file_code,
     negative_digest,
     parse_head,
 )
-from talentseal.encoding import MAX_LIST_BYTES, MAX_METADATA_DEPTH, format_time, parse_json
-from talentseal.errors import BundleError, InputError, RefusedError, UnavailableError
-from talentseal.files import read_bounded, write_atomic
+from talentseal.encoding import format_time
+from talentseal.errors import RefusedError, UnavailableError
+from talentseal.files import write_atomic
 from talentseal.keys import SoftwareSigner
 
 LOCK_WAIT_SECONDS = 60.0
 TARGETS_RENEWAL_SECONDS = 90 * DAY_SECONDS
 ROOT_RENEWAL_SECONDS = 60 * DAY_SECONDS  # before its end the officers sign the next root
 MAX_PAUSE_SECONDS = 30 * DAY_SECONDS  # between two publications, unless somebody says it was so
-MAX_METADATA_MEMBERS = 1_000_000
-MAX_TIMESTAMP_BYTES = 16_384  # python-tuf's own limit
-_TIMESTAMP = "metadata/timestamp.json"
 _PUBLIC = 0o644
 
 
@@ -113,8 +110,9 @@ def publish(
         with office.reading() as session:
             rows = [get_jurisdiction(session, code) for code in jurisdictions]
             codes = [row.code for row in rows or all_jurisdictions(session)]
+            for code in codes:
+                check_not_ahead(office, session, code, thoroughly=whole)
         for code in codes:
-            _check_not_ahead(office, code, thoroughly=whole)
             if not after_pause:
                 _check_no_jump(office, code)
         outcomes = take_orders(office, codes)
@@ -164,7 +162,7 @@ def _publish_one(
 ) -> Published:  # fmt: skip
     if whole:
         with office.reading() as session:
-            mark_named(_folder(office, code), _current(session, code), now=office.now)
+            mark_named(folder_of(office, code), _current(session, code), now=office.now)
     build_lists(office, code)
     with office.transaction() as session:
         row = get_jurisdiction(session, code)
@@ -362,7 +360,7 @@ def _current(session: Session, code: str) -> dict[str, _File]:
         files[f"metadata/{found.version}.{role}.json"] = _held(found.data)
     timestamp = latest(session, code, "timestamp")
     if timestamp:
-        files[_TIMESTAMP] = _held(timestamp.data)
+        files[TIMESTAMP] = _held(timestamp.data)
     return files
 
 
@@ -394,7 +392,7 @@ def write_public(office: Office, code: str, *, sweep: bool = True) -> None:
 
     sweep  remove what was left half-written, and what is named no more
     """
-    folder = _folder(office, code)
+    folder = folder_of(office, code)
     with office.reading() as session:
         files = _current(session, code)
         for one in sorted({(folder / name).parent for name in files}):
@@ -403,19 +401,15 @@ def write_public(office: Office, code: str, *, sweep: bool = True) -> None:
                 _sweep(one)
         for name, file in files.items():
             path = folder / name
-            if name == _TIMESTAMP or not path.exists():
+            if name == TIMESTAMP or not path.exists():
                 write_atomic(path, file.read(), mode=_PUBLIC)
             elif path.stat().st_size != file.length:
                 # A target's name holds its digest: it can only be torn.
-                if name.startswith("metadata/") and _is_of_another(path, file.read()):
-                    raise _ahead(code)
+                if name.startswith("metadata/") and is_of_another(path, file.read()):
+                    raise ahead(code)
                 write_atomic(path, file.read(), mode=_PUBLIC)
     if sweep and files:
         remove_unnamed(folder, files, now=office.now, keep_days=office.settings.keep_days)
-
-
-def _folder(office: Office, code: str) -> Path:
-    return office.settings.public / file_code(code)
 
 
 def _sweep(folder: Path) -> None:
@@ -423,63 +417,3 @@ def _sweep(folder: Path) -> None:
     for path in folder.glob(".*"):
         with suppress(OSError):
             path.unlink()
-
-
-def _check_not_ahead(office: Office, code: str, *, thoroughly: bool) -> None:
-    """Refuse to publish from a database older than the folder, as after a restored backup.
-
-    thoroughly  every file is looked at, not only the one that puts all others in force
-    """
-    folder = _folder(office, code) / "metadata"
-    with office.reading() as session:
-        stamp = latest(session, code, "timestamp")
-        if _stamped(folder.parent / _TIMESTAMP) > (stamp.version if stamp else 0):
-            raise _ahead(code)
-        if not thoroughly:
-            return
-        for role in ("root", "targets", "status", "snapshot"):
-            held = latest(session, code, role)
-            newest = max((_version(path) for path in folder.glob(f"*.{role}.json")), default=0)
-            if newest > (held.version if held else 0):
-                raise _ahead(code)
-            path = folder / f"{newest}.{role}.json"
-            if held and held.version == newest and _is_of_another(path, held.data):
-                raise _ahead(code)
-
-
-def _is_of_another(path: Path, data: bytes) -> bool:
-    """Whether another database made this file under the name of `data`; a torn file none has."""
-    found = read_bounded(path, MAX_LIST_BYTES)
-    if found == data:
-        return False
-    try:
-        parse_json(found, max_bytes=MAX_LIST_BYTES, max_depth=MAX_METADATA_DEPTH,
-                   max_members=MAX_METADATA_MEMBERS)  # fmt: skip
-    except InputError:
-        return False
-    return True
-
-
-def _stamped(path: Path) -> int:
-    """The version of the timestamp in the folder; 0 if there is none, or one that says nothing."""
-    if not path.exists():
-        return 0
-    data = read_bounded(path, MAX_TIMESTAMP_BYTES)
-    try:
-        version = parse_json(data, max_depth=MAX_METADATA_DEPTH)["signed"]["version"]
-    except (InputError, KeyError, TypeError):
-        return 0
-    return version if isinstance(version, int) else 0
-
-
-def _version(path: Path) -> int:
-    number = path.name.partition(".")[0]
-    return int(number) if number.isascii() and number.isdigit() and len(number) < 12 else 0
-
-
-def _ahead(code: str) -> BundleError:
-    return BundleError(
-        f"the public folder of {code} holds versions that this database does not know",
-        code="ROLLBACK_REFUSED",
-        hint="The database is an old copy. Restore the newest; verifiers refuse older versions.",
-    )

@@ -13,6 +13,7 @@ from sqlalchemy.orm import Session
 
 from registry.issuers.models import EntityRow
 from registry.office import Office
+from registry.publishing.image import check_not_ahead
 from registry.status_lists import repository
 from registry.status_lists.models import StatusBlockRow, StatusListRow
 from schemas.registry import MAX_BLOCK, StatusBlock
@@ -74,9 +75,13 @@ def reserve_block(
 def take_block(
     office: Office, session: Session, issuer: EntityRow, count: int
 ) -> StatusBlockRow:  # fmt: skip
-    """The same, but for the record of its indices, which `record_indices` makes. Same errors."""
+    """The same, but for the record of its indices, which `record_indices` makes. Same errors.
+
+    And BundleError `ROLLBACK_REFUSED` over an old copy of the database.
+    """
     if not 0 < count <= MAX_BLOCK:
         raise UsageError(f"a block has 1 to {MAX_BLOCK} indices")
+    check_not_ahead(office, session, issuer.jurisdiction)
     lists = repository.lists_of(session, issuer.jurisdiction)
     for row in sorted(lists, key=lambda one: -one.next_free):  # the fullest first
         start = None

@@ -415,6 +415,20 @@ def test_whoever_breaks_off_waits_for_no_worker_that_hangs(tmp_path: Path, worke
         assert process.wait(20) == -signal.SIGINT
 
 
+def test_a_worker_that_is_killed_ends_the_run_with_a_sentence(bureau: Bureau) -> None:
+    room_for(bureau, 12_000)
+    argv = options(bureau, write(bureau, rows(6000)), "--workers", "2")
+    process = bureau.process(BULK.format(argv=argv))
+    wait_for_chunk(bureau, process, 1)
+    children = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text("ascii").split()
+    os.kill(int(children[0]), signal.SIGKILL)
+    _, told = process.communicate(timeout=60)
+    assert process.returncode == Exit.UNAVAILABLE
+    assert "a worker process has ended" in told
+    bureau.ask(*argv, "--resume")
+    check_books(bureau, 6000)
+
+
 def test_a_chunk_on_record_by_an_older_version_goes_by_the_digest_of_its_file(
     tmp_path: Path,
 ) -> None:

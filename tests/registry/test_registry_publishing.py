@@ -264,7 +264,7 @@ def test_what_is_torn_in_the_folder_is_written_again(desk: Desk) -> None:
     assert target.stat().st_size > 40
 
 
-def test_an_old_copy_of_the_database_publishes_nothing(desk: Desk) -> None:
+def test_an_old_copy_of_the_database_publishes_and_serves_nothing(desk: Desk) -> None:
     database = desk.home / "registry" / "registry.db"
     copy = {p.name: p.read_bytes() for p in database.parent.glob("registry.db*")}
     desk.ask("publish")
@@ -274,6 +274,8 @@ def test_an_old_copy_of_the_database_publishes_nothing(desk: Desk) -> None:
     for name, data in copy.items():
         (database.parent / name).write_bytes(data)
     assert desk.refused("publish") == (Exit.REFUSE, "ROLLBACK_REFUSED")
+    ran = desk.run("serve", "--port", "0")
+    assert (ran.code, "[ROLLBACK_REFUSED]" in ran.err) == (Exit.REFUSE, True)
     assert desk.read(SZ) == before
 
 

@@ -87,7 +87,7 @@ def test_a_copy_older_than_the_published_files_publishes_nothing(
     restore_database(copy, desk.database)
     assert desk.refused("restored") == (Exit.REFUSE, "ROLLBACK_REFUSED")
     assert value(desk, uri, indices[0]) == 1
-    assert desk.refused("issuer", "block", "--issuer", STATION)[1] == "STATUS_LIST_UNPUBLISHED"
+    assert desk.refused("issuer", "block", "--issuer", STATION)[1] == "ROLLBACK_REFUSED"
     restore_database(newest, desk.database)
     desk.ask("restored")
     assert value(desk, uri, indices[0]) == 1
