@@ -375,8 +375,8 @@ def _holding(body: dict[str, Any]) -> Holding:
 def _damaged(path: Path, error: InputError | None = None) -> NoReturn:
     raise UnavailableError(
         f"{path} is damaged: truncated or altered",
-        hint="The passphrase is not the cause. Move the file away, then run `wallet restore` with a "
-        "backup.",
+        hint="The passphrase is not the cause. Move the file away, then run `wallet restore` with "
+        "a backup.",
     ) from error
 
 
