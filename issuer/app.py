@@ -33,7 +33,7 @@ def create_app(office: Office, *, clock: Clock = system_clock) -> FastAPI:
     with reading(office.engine) as db:
         check_chain(db)
     duties = Duties(office, clock)
-    service = new_service("issuer", ready=parts(office, clock))
+    service = new_service("issuer", ready=parts(office, clock, duties.refused))
     add_numbers(service.metrics, office, clock)
 
     def jobs() -> Sequence[Repeating]:

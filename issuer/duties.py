@@ -57,6 +57,10 @@ class Duties:
         if OUTBOX in self._jobs:
             self._jobs[OUTBOX].wake()
 
+    def refused(self) -> Sequence[str]:
+        """The registry's codes for orders that it refused when last asked."""
+        return self._carrier.refused
+
     def erase(self) -> None:
         """What nobody needs any more: claims, offers, tokens, nonces."""
         now = self._clock()

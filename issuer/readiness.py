@@ -1,13 +1,13 @@
 """Is everything there that issuing needs? Asked by `/readyz`, told in numbers by `/metrics`."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 
 from issuer.database import SCHEMA, reading
 from issuer.issuance.repository import room
 from issuer.office import Office
-from issuer.status.outbox import backlog
-from talentseal.encoding import to_seconds
+from issuer.status.outbox import backlog, put_aside, registry_url
+from talentseal.encoding import CLOCK_SKEW_SECONDS, to_seconds
 from talentseal.errors import TalentsealError, UnavailableError
 from talentseal.policy import MAX_AGE_SECONDS
 from talentseal.service.app import Ready
@@ -17,13 +17,18 @@ MAX_WAIT_SECONDS = 3600  # of an order; a revocation that the world does not lea
 Clock = Callable[[], datetime]
 
 
-def parts(office: Office, clock: Clock) -> Mapping[str, Ready]:
-    """What readiness asks, by name."""
+def parts(
+    office: Office, clock: Clock, refused: Callable[[], Sequence[str]] = tuple
+) -> Mapping[str, Ready]:
+    """What readiness asks, by name.
+
+    refused  tells the registry's codes for orders that it refused when last asked
+    """
     return {
         "database": lambda: SCHEMA.found(office.engine) and None,
         "key": office.check_key,
         "trust": lambda: _trust(office, clock),
-        "outbox": lambda: _outbox(office, clock),
+        "outbox": lambda: _outbox(office, clock, refused),
         "status": lambda: _room(office),
     }
 
@@ -48,11 +53,19 @@ def _trust(office: Office, clock: Clock) -> dict[str, int]:
     return {"age_seconds": age}
 
 
-def _outbox(office: Office, clock: Clock) -> dict[str, int]:
-    waiting, age = backlog(office, now=clock())
-    if age > MAX_WAIT_SECONDS:
-        raise UnavailableError(f"{waiting} orders wait, the oldest for {age} seconds")
-    return {"waiting": waiting, "oldest_seconds": age}
+def _outbox(office: Office, clock: Clock, refused: Callable[[], Sequence[str]]) -> dict[str, int]:
+    waiting, oldest, newest = backlog(office, now=clock())
+    codes = list(refused()) if waiting else []
+    if registry_url() is None:
+        codes += put_aside(office)
+    if codes:
+        told = ", ".join(sorted(set(codes)))
+        raise UnavailableError(f"the registry refused {len(codes)} orders: {told}")
+    if newest < -CLOCK_SKEW_SECONDS:
+        raise UnavailableError(f"an order waits that is from {-newest} seconds ahead")
+    if oldest > MAX_WAIT_SECONDS:
+        raise UnavailableError(f"{waiting} orders wait, the oldest for {oldest} seconds")
+    return {"waiting": waiting, "oldest_seconds": oldest}
 
 
 def _room(office: Office) -> dict[str, int]:
@@ -70,7 +83,7 @@ def _age(office: Office, clock: Clock) -> float:
 
 def _waiting(office: Office, clock: Clock) -> float:
     try:
-        return backlog(office, now=clock())[0]
+        return backlog(office, now=clock()).waiting
     except TalentsealError:
         return float("nan")
 

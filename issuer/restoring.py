@@ -35,6 +35,7 @@ from issuer.office import ORDER_FLOOR, RESTORED_AT, RESTORED_CODE, Office, set_p
 from issuer.officers.service import OFFICERS
 from issuer.status.blocks import ASKED, top_up
 from issuer.status.outbox import deliver, registry_url
+from schemas.registry import ORDERS_A_SECOND
 from talentseal.bundle import Bundle
 from talentseal.encoding import to_seconds
 from talentseal.status import INVALID, SUSPENDED, StatusList
@@ -96,7 +97,9 @@ def _begin_anew(db: Connection, *, at: int, code: str) -> tuple[int, int]:
     """Indices used up, and issuances reopened."""
     retired = _retire(db)
     db.execute(delete(profile).where(profile.c.name == ASKED))
-    set_profile(db, {RESTORED_AT: str(at), RESTORED_CODE: code, ORDER_FLOOR: str(at * 1000)})
+    set_profile(
+        db, {RESTORED_AT: str(at), RESTORED_CODE: code, ORDER_FLOOR: str(at * ORDERS_A_SECOND)}
+    )
     authorization.end_all(db)
     ended = bulk.end_all(db, at=at)
     reopened = _reopen(db)

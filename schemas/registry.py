@@ -14,6 +14,8 @@ ENROLMENT_REQUEST_TYP = "enrolment-request+jwt"
 STATUS_ORDER_TYP = "status-order+jwt"
 STATUS_BLOCK_REQUEST_TYP = "status-block-request+jwt"
 MAX_BLOCK = 65_536
+# A restored issuer numbers its orders from the time on; nobody needs numbers beyond that.
+ORDERS_A_SECOND, MAX_ORDERS_AHEAD = 1000, 1_000_000
 
 Index = Annotated[int, Field(ge=0, lt=2**20)]  # lists have no more entries
 # Visible ASCII: what every database can hold, and a log can show.

@@ -3,7 +3,8 @@
 An order is stored with its act and delivered afterwards, in order, as often as it takes: the
 registry knows an order that it has had. What cannot be delivered waits; `Carrier` tries again, with
 longer and longer rests, and at once when there is a new act. An order that the registry refuses
-keeps nobody behind it waiting. The registry proves by the order's own
+keeps nobody behind it waiting; one that was made while the clock was ahead is signed anew
+(`issuer.status.ordering`). The registry proves by the order's own
 signature who sent it; no password travels.
 """
 
@@ -11,14 +12,14 @@ import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from datetime import datetime
-from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
 from sqlalchemy import func, select, update
 
 from issuer.database import outbox, reading, transaction
 from issuer.office import Office
+from issuer.status.ordering import is_ahead, is_beyond, sign_anew
 from schemas.registry import MAX_BLOCK
 from talentseal.commandline import setting
 from talentseal.encoding import parse_json, to_seconds
@@ -38,6 +39,7 @@ MAX_ANSWER_BYTES = 1024 * 1024
 MAX_ANSWER_MEMBERS = MAX_BLOCK + 16
 FIRST_REST_SECONDS, LONGEST_REST_SECONDS = 1, 300
 REFUSED = "refused"  # below the orders, where the registry puts aside what it cannot take
+REASON = ".jws.json"  # how the file of the reason is named after its order
 MAX_REASON_BYTES = 64 * 1024
 _AT_ONCE = 200
 _FINAL = (400, 403, 404, 409, 422)  # what an order says is refused
@@ -60,24 +62,48 @@ def deliver(office: Office, *, now: datetime, fetcher: Fetcher | None = None) ->
     Returns the identifiers of the orders. Raises UnavailableError for what must wait; what was
     delivered stays so.
     """
+    sent, kept = _carry(office, now=now, fetcher=fetcher)
+    _tell_kept(kept)
+    return sent
+
+
+def _carry(
+    office: Office, *, now: datetime, fetcher: Fetcher | None = None
+) -> tuple[list[str], list[TalentsealError]]:
+    """The same; also why single orders could not be sent, which keeps no other waiting."""
     url, last = registry_url(), 0
-    sent, refused = list[str](), list[RefusedError]()
+    sent, kept = list[str](), list[TalentsealError]()
     while waiting := _waiting(office, last):
         last = waiting[-1].seq
         if url is None:
             _make_folder(office)
-            sent += _deliver_each(office, waiting, lambda row: _leave(office, row), now, refused)
+            sent += _deliver_each(office, waiting, lambda row: _leave(office, row, now), now, kept)
             continue
         with fetcher or fetcher_from_settings(keep=True) as calls:
             sent += _deliver_each(
-                office, waiting, lambda row: post_order(calls, url, row), now, refused
+                office, waiting, lambda row: post_order(calls, url, row), now, kept
             )
+    return sent, kept
+
+
+def _tell_kept(kept: Sequence[TalentsealError]) -> None:
+    """Raises UnavailableError where an order could not be sent."""
+    refused = _refusals(kept)
     if refused:
         raise UnavailableError(
-            f"the registry refused {len(refused)} orders, the first of them: {refused[0].code}",
-            hint="Was a database restored? See docs/operate.md, Backup and restore; then resend.",
+            f"the registry refused {len(refused)} orders, the first of them: {refused[0]}",
+            hint="Is a clock wrong, or was a database restored? See docs/operate.md:"
+            " Orders that are not done; Backup and restore.",
         )
-    return sent
+    if kept:
+        raise UnavailableError(
+            f"{len(kept)} orders cannot be signed anew: {kept[0].message}", hint=kept[0].hint
+        )
+
+
+def _refusals(kept: Sequence[TalentsealError]) -> list[str]:
+    """The registry's codes."""
+    return [error.code for error in kept if isinstance(error, RefusedError)]
 
 
 def resend(office: Office, *, since: int) -> int:
@@ -101,22 +127,60 @@ def _deliver_each(
     waiting: Sequence[Any],
     send: Callable[[Any], None],
     now: datetime,
-    refused: list[RefusedError],
+    kept: list[TalentsealError],
 ) -> list[str]:
-    """The identifiers of those that the registry has now; refusals are added to `refused`."""
+    """The identifiers of those that the registry has now; why it lacks others goes to `kept`."""
     sent: list[str] = []
     for row in waiting:
-        try:
-            send(row)
-        except RefusedError as error:
-            refused.append(error)
+        if not _is_sent(office, row, send, now, kept):
             continue
         with transaction(office.engine) as db:
             db.execute(
-                update(outbox).where(outbox.c.seq == row.seq).values(delivered_at=to_seconds(now))
+                update(outbox).where(outbox.c.jti == row.jti).values(delivered_at=to_seconds(now))
             )
         sent.append(row.jti)
     return sent
+
+
+def _is_sent(
+    office: Office,
+    row: Any,
+    send: Callable[[Any], None],
+    now: datetime,
+    kept: list[TalentsealError],
+) -> bool:
+    """Send one order, signed anew first where its time lies ahead, or once its number does."""
+    if is_ahead(row, now):
+        row = _anew(office, row, now, kept)
+    for may_renumber in (True, False):
+        if row is None:
+            return False
+        try:
+            send(row)
+        except RefusedError as error:
+            if not (may_renumber and error.code == "REQUEST_INVALID" and is_beyond(row.seq, now)):
+                kept.append(error)
+                return False
+            row = _anew(office, row, now, kept, renumber=True)
+        else:
+            return True
+    return False
+
+
+def _anew(
+    office: Office,
+    row: Any,
+    now: datetime,
+    kept: list[TalentsealError],
+    *,
+    renumber: bool = False,
+) -> Any:
+    """The order signed anew; None where that cannot be done now, or need not any more."""
+    try:
+        return sign_anew(office, row, now=now, renumber=renumber)
+    except (InputError, UnavailableError, UsageError) as error:
+        kept.append(error)
+        return None
 
 
 def put_aside(office: Office) -> list[str]:
@@ -128,21 +192,28 @@ def put_aside(office: Office) -> list[str]:
         return []
     with reading(office.engine) as db:
         ours = db.execute(select(outbox.c.jti).where(outbox.c.jti.in_(names))).scalars().all()
-    return [_reason(folder / f"{jti}.json") for jti in ours]
+    return [_reason(office, jti) for jti in ours]
 
 
-def _reason(path: Path) -> str:
+def _reason(office: Office, jti: str) -> str:
+    """The code that the registry has left beside an order that it put aside."""
     try:
+        path = office.orders / REFUSED / f"{jti}{REASON}"
         found = parse_json(read_bounded(path, MAX_REASON_BYTES)).get("code")
     except (InputError, UnavailableError):
         found = None
     return _known(found) or "no reason given"
 
 
-def _leave(office: Office, row: Any) -> None:
-    for ending in ("jws", "json"):  # of an earlier attempt
+def _leave(office: Office, row: Any, now: datetime) -> None:
+    """Leave an order in the folder. Raises RefusedError for one whose number was refused there."""
+    if is_beyond(row.seq, now):
+        code = _reason(office, row.jti)
+        if code == "REQUEST_INVALID":
+            raise RefusedError(f"the registry refused: {code}", code=code)
+    for ending in (".jws", REASON):  # of an earlier attempt
         with suppress(OSError):
-            (office.orders / REFUSED / f"{row.jti}.{ending}").unlink()
+            (office.orders / REFUSED / f"{row.jti}{ending}").unlink()
     write_atomic(office.orders / f"{row.jti}.jws", row.order_jws.encode(), mode=0o644)
 
 
@@ -212,12 +283,23 @@ def _known(code: object) -> str | None:
     return None
 
 
-def backlog(office: Office, *, now: datetime) -> tuple[int, int]:
-    """How many orders wait, and how many since when: the age of the oldest act in seconds."""
-    wanted = select(func.count(), func.min(outbox.c.made_at)).where(outbox.c.delivered_at.is_(None))
+class Backlog(NamedTuple):
+    """How many orders wait, and the ages of the oldest and the newest of those acts in seconds."""
+
+    waiting: int
+    oldest: int
+    newest: int
+
+
+def backlog(office: Office, *, now: datetime) -> Backlog:
+    """What waits. An age is below zero where an act was made while the clock was ahead."""
+    made_at = outbox.c.made_at
+    wanted = select(func.count(), func.min(made_at), func.max(made_at))
     with reading(office.engine) as db:
-        count, oldest = db.execute(wanted).one()
-    return count, to_seconds(now) - oldest if count and oldest is not None else 0
+        count, first, last = db.execute(wanted.where(outbox.c.delivered_at.is_(None))).one()
+    if first is None:
+        return Backlog(count, 0, 0)
+    return Backlog(count, to_seconds(now) - first, to_seconds(now) - last)
 
 
 class Carrier:
@@ -225,7 +307,9 @@ class Carrier:
 
     It belongs to one background job and is never run twice at once.
 
-    steady  seconds of a clock that nobody sets: a rest is no longer for a leap of the other one
+    steady   seconds of a clock that nobody sets: a rest is no longer for a leap of the other one
+
+    refused  the registry's codes for orders that it refused when last asked
     """
 
     def __init__(
@@ -237,6 +321,7 @@ class Carrier:
     ) -> None:
         self._office, self._clock, self._steady = office, clock, steady
         self._rest, self._until, self._new = 0, 0.0, False
+        self.refused: Sequence[str] = ()
 
     def called(self) -> None:
         """There is a new order: try without waiting for the rest to end, once."""
@@ -248,7 +333,9 @@ class Carrier:
             return
         self._new = False
         try:
-            deliver(self._office, now=self._clock())
+            _, kept = _carry(self._office, now=self._clock())
+            self.refused = _refusals(kept)
+            _tell_kept(kept)
         except TalentsealError:
             self._rest = min(max(FIRST_REST_SECONDS, self._rest * 2), LONGEST_REST_SECONDS)
             self._until = self._steady() + self._rest

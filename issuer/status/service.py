@@ -9,19 +9,18 @@ import os
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 
-from sqlalchemy import Connection, func, insert, select, update
+from sqlalchemy import Connection, insert, select, update
 
 from issuer.audit.trail import OPERATOR, note
 from issuer.database import certificate, form, outbox, status_list, transaction
 from issuer.issuance.service import spelled
-from issuer.office import ORDER_FLOOR, Office, find_fact, standing_in
+from issuer.office import Office, standing_in
+from issuer.status.ordering import next_seq, signed
 from issuer.status.outbox import deliver
 from schemas.data import status_reasons
-from schemas.registry import STATUS_ORDER_TYP, StatusChange, StatusOrder
-from talentseal.encoding import b64url_encode, dump_json, to_seconds
+from schemas.registry import StatusChange, StatusOrder
+from talentseal.encoding import b64url_encode, to_seconds
 from talentseal.errors import RefusedError, UnavailableError, UsageError
-from talentseal.jose import sign_jws
-from talentseal.keys import Signer
 from talentseal.status import INVALID, SUSPENDED, VALID
 
 # act -> state after it, value in the list, states it may begin in
@@ -80,20 +79,14 @@ def change_in(
     at, standing = to_seconds(now), standing_in(db)
     value = _step(db, act, number, match)
     signer = office.signer(standing.keys[0][0])
-    seq = _next_seq(db)
+    seq = next_seq(db)
     jti = b64url_encode(random(_JTI_BYTES))
     order = StatusOrder(
         iss=standing.iss, jti=jti, iat=at, seq=seq, changes=_changes(db, number, value)
     )
-    made = {"seq": seq, "jti": jti, "order_jws": _signed(order, signer), "made_at": at}
+    made = {"seq": seq, "jti": jti, "order_jws": signed(order, signer), "made_at": at}
     db.execute(insert(outbox).values(**made))
     note(db, act, at=at, actor=actor, certificate=number, reason=reason)
-
-
-def _next_seq(db: Connection) -> int:
-    """One more than any order before, also than those that a restored database has forgotten."""
-    newest = db.execute(select(func.max(outbox.c.seq))).scalar() or 0
-    return max(newest, int(find_fact(db, ORDER_FLOOR) or 0)) + 1
 
 
 def reasons_for(act: str) -> list[str]:
@@ -145,8 +138,3 @@ def _changes(db: Connection, number: str, value: int) -> list[StatusChange]:
     wanted = select(status_list.c.uri, form.c.idx).where(form.c.certificate == number)
     rows = db.execute(wanted.join(status_list, form.c.list == status_list.c.number)).all()
     return [StatusChange(uri=row.uri, idx=row.idx, value=value) for row in rows]
-
-
-def _signed(order: StatusOrder, signer: Signer) -> str:
-    header = {"typ": STATUS_ORDER_TYP, "kid": signer.public.kid}
-    return sign_jws(dump_json(order.model_dump()), header, signer)

@@ -1,9 +1,10 @@
 """Orders of issuers: signed files in the exchange folder, taken once, applied or refused.
 
-An order is signed by a listed key of the issuer and numbered. It is taken once: the same file again
-changes nothing, another file under the same number is refused. Orders may arrive in any order: an
-older one never undoes a newer one, except that a revocation always holds. An index can be changed
-only by the issuer it was given to, and what was revoked stays revoked.
+An order is signed by a listed key of the issuer and numbered. It is taken once: the same order
+again changes nothing, also where its issuer has signed it anew with another time, and another order
+under the same number is refused. Orders may arrive in any order: an older one never undoes a newer
+one, except that a revocation always holds. An index can be changed only by the issuer it was given
+to, and what was revoked stays revoked.
 
 Taken orders are moved to `done/`, refused ones to `refused/` with the reason beside them; so is
 whatever cannot be read. One file keeps nobody waiting: if it alone cannot even be moved it stays,
@@ -24,8 +25,20 @@ from registry.office import Office
 from registry.status_lists import repository
 from registry.status_lists.models import StatusOrderRow
 from registry.status_lists.repository import Entry
-from registry.status_lists.signed import MAX_SIGNED_BYTES, digest_of, open_signed, text_of
-from schemas.registry import STATUS_ORDER_TYP, StatusChange, StatusOrder
+from registry.status_lists.signed import (
+    MAX_SIGNED_BYTES,
+    digest_of,
+    open_signed,
+    parse_signed,
+    text_of,
+)
+from schemas.registry import (
+    MAX_ORDERS_AHEAD,
+    ORDERS_A_SECOND,
+    STATUS_ORDER_TYP,
+    StatusChange,
+    StatusOrder,
+)
 from talentseal.commandline import problem_document
 from talentseal.encoding import dump_json
 from talentseal.errors import InputError, RefusedError, TalentsealError, UnavailableError
@@ -34,8 +47,6 @@ from talentseal.files import read_bounded, write_atomic
 MAX_FILES = 10_000  # of one run; the rest waits for the next
 MAX_STEM_BYTES = 200  # of the name of a reason: room for its ending and a temporary one
 INVALID, SUSPENDED = 1, 2
-# A restored issuer numbers its orders from the time on; nobody needs numbers beyond that.
-ORDERS_A_SECOND, MAX_ORDERS_AHEAD = 1000, 1_000_000
 # Faults of moving one file: it went away, something lies in its way, or it is somebody else's.
 _OF_ONE_FILE = (
     errno.ENOENT, errno.EISDIR, errno.ENOTDIR, errno.ENOTEMPTY, errno.EEXIST, errno.EPERM,
@@ -197,7 +208,7 @@ def apply_order(session: Session, opened: Opened, *, now: int) -> Taken:
     digest = digest_of(opened.text)
     known = repository.find_order(session, issuer.id, order.seq, order.jti)
     if known is not None:
-        if known.sha256 == digest:
+        if known.sha256 == digest or _is_same(order, known):
             return Taken(is_new=False)
         raise _conflict(order, known)
     outdated, changed = 0, []
@@ -219,6 +230,15 @@ def apply_order(session: Session, opened: Opened, *, now: int) -> Taken:
     )
     repository.add_order(session, row)
     return Taken(is_new=True, outdated=outdated)
+
+
+def _is_same(order: StatusOrder, known: StatusOrderRow) -> bool:
+    """Whether an order that was taken says the same, but for its time.
+
+    An issuer whose clock was ahead signs an order anew, and may not know that it was taken.
+    """
+    before = parse_signed(known.jws, StatusOrder)
+    return before == order.model_copy(update={"iat": before.iat})
 
 
 def _conflict(order: StatusOrder, known: StatusOrderRow) -> RefusedError:

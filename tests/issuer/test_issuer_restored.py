@@ -23,8 +23,9 @@ from issuer.app import create_app as create_issuer
 from issuer.audit.trail import check_chain
 from issuer.database import reading
 from issuer.office import Office
+from issuer.readiness import parts
 from issuer.status.blocks import top_up
-from issuer.status.outbox import backlog, deliver
+from issuer.status.outbox import Carrier, backlog
 from registry.app import create_app
 from registry.office import open_office
 from registry.settings import load_settings
@@ -347,8 +348,11 @@ def test_an_order_that_is_refused_keeps_no_other_waiting(
         bureau.ask("revoke", numbers[0], *REVOKED)
         restore_database(copy, bureau.place)
         bureau.problem("revoke", numbers[1], *REVOKED)  # under a number that was taken
+        carrier = Carrier(Office.here(), now)
         with pytest.raises(UnavailableError):
-            deliver(Office.here(), now=now())
+            carrier.run()
+        with pytest.raises(UnavailableError, match="IDEMPOTENCY_CONFLICT"):
+            parts(Office.here(), now, lambda: carrier.refused)["outbox"]()
         bureau.problem("revoke", numbers[2], *REVOKED)
         assert backlog(Office.here(), now=now())[0] == 1
     assert said(bureau, numbers[2]) == [1]

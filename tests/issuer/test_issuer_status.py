@@ -95,8 +95,9 @@ def test_an_order_that_was_put_aside_is_told_until_it_is_sent_again(bureau: Bure
     text = order.read_text()
     order.write_text(text[:-8])
     assert published(bureau) == ["refused"]
-    assert "did not take 1 orders" in bureau.run("list").err
+    assert "did not take 1 orders of status: MALFORMED." in bureau.run("list").err
     bureau.ask("resend")
+    assert not list((bureau.orders / "refused").iterdir())
     assert "did not take" not in bureau.run("list").err
     assert published(bureau) == ["applied"]
 

@@ -115,6 +115,20 @@ def test_the_same_order_again_changes_nothing(
     assert published_list(desk, uri).value(indices[0]) == 0
 
 
+def test_the_same_order_signed_anew_with_another_time_is_known(
+    desk: Desk, station_key: SoftwareSigner, block: tuple[str, list[int]]
+) -> None:
+    """Its issuer may have made it while its clock was ahead, and not know that it was taken."""
+    uri, indices = block
+    desk.order(station_key, 1, [(uri, indices[0], 2)])
+    assert outcome(desk)["state"] == "applied"
+    desk.order(station_key, 2, [(uri, indices[0], 0)])
+    desk.ask("publish")
+    desk.order(station_key, 1, [(uri, indices[0], 2)], iat=to_seconds(now()) - 100)
+    assert outcome(desk)["state"] == "known"
+    assert published_list(desk, uri).value(indices[0]) == 0
+
+
 @pytest.mark.parametrize("changes", [{"jti": "other"}, {"jti": "order-1", "seq": 9}])
 @both_databases
 def test_a_number_or_a_name_is_used_once(
