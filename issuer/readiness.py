@@ -25,7 +25,7 @@ def parts(
     refused  tells the registry's codes for orders that it refused when last asked
     """
     return {
-        "database": lambda: SCHEMA.found(office.engine) and None,
+        "database": lambda: SCHEMA.check_ready(office.engine),
         "key": office.check_key,
         "trust": lambda: _trust(office, clock),
         "outbox": lambda: _outbox(office, clock, refused),

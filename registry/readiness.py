@@ -24,7 +24,7 @@ Clock = Callable[[], datetime]
 def parts(office: Office, clock: Clock, shelf: Shelf) -> Mapping[str, Ready]:
     """What readiness asks, by name."""
     return {
-        "database": lambda: SCHEMA.found(office.engine) and None,
+        "database": lambda: SCHEMA.check_ready(office.engine),
         "keys": lambda: _keys(office),
         "published": lambda: _published(office, clock, shelf),
         "status": lambda: _room(office),

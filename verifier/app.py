@@ -31,7 +31,7 @@ def create_app(station: Station) -> FastAPI:
     service = new_service(
         "verifier",
         ready={
-            "database": lambda: SCHEMA.found(engine),
+            "database": lambda: SCHEMA.check_ready(engine),
             "trust": lambda: trust_state(station),
         },
         body_caps={**BODY_CAPS, **FORM_CAPS},

@@ -11,6 +11,7 @@ Tables, and what is done in a transaction, are the service's own.
 
 import logging
 import os
+import sqlite3
 import stat
 import weakref
 from collections.abc import Iterator, Mapping, Sequence
@@ -37,7 +38,7 @@ if TYPE_CHECKING:
     from alembic.config import Config
 
 BUSY_MILLISECONDS = 15_000  # a writer waits that long for the one before it
-_CHECKPOINT_MILLISECONDS = 100  # of waiting for readers: writers wait meanwhile
+_MOMENT_MILLISECONDS = 100  # that what is no act waits for others
 POOL_SIZE = 8
 MAX_OVERFLOW = 12  # 20 connections of a process at most; threads beyond that wait
 POOL_WAIT_SECONDS = 15
@@ -46,7 +47,12 @@ RECYCLE_SECONDS = 1800
 _LOG = logging.getLogger(__name__)
 _DRIVERS = ("postgresql", "postgresql+psycopg")
 _READ_ONLY = "talentseal_read_only"
+_BEGIN_WRITING = "BEGIN IMMEDIATE"
 _WRITERS = 0x7461_6C65_6E74  # "talent": the advisory lock that a writing transaction holds
+_NO_WRITING = (
+    "may be read but not written",
+    "Check the rights of file and folder; that a server is no standby. Nothing was changed.",
+)
 # How codes of PostgreSQL and SQLite begin -> what is said of them, and what to do.
 _FAULTS: Mapping[tuple[str, ...], tuple[str, str]] = {
     ("55P03", "SQLITE_BUSY"): (
@@ -59,10 +65,7 @@ _FAULTS: Mapping[tuple[str, ...], tuple[str, str]] = {
         "could not be read or written by its disk",
         "Check the disk, its room and quota, and the system's log. Nothing was changed.",
     ),
-    ("25006", "SQLITE_READONLY"): (
-        "may be read but not written",
-        "Check the rights of file and folder; that a server is no standby. Nothing was changed.",
-    ),
+    ("25006", "0A000", "SQLITE_READONLY"): _NO_WRITING,  # 0A000: to write, asked of a standby
     ("57014", "25P03", "40001", "40P01"): (
         "took too long, or another writer was in the way", "Nothing was changed; try again.",
     ),
@@ -149,6 +152,20 @@ class Schema:
                 "the database is older than this program", hint=f"Run: {self.owner} migrate"
             )
         return engine
+
+    def check_ready(self, engine: Engine) -> None:
+        """What readiness asks: is it this service's database, and could an act be written now?
+
+        A writer at work is no fault. Room on the disk is not looked for: that takes a writing.
+
+        Raises UnavailableError.
+        """
+        self.found(engine)
+        with self.explained("cannot be written"):
+            if _could_write(engine):
+                return
+        what, hint = _NO_WRITING
+        raise UnavailableError(f"the {self.owner}'s database {what}", hint=hint)
 
     @contextmanager
     def transaction(self, engine: Engine) -> Iterator[Connection]:
@@ -346,6 +363,7 @@ def _postgres(url: URL, busy_milliseconds: int, *, pool_timeout: float) -> Engin
             hint='Run: pip install "talentseal[postgres]"',
         ) from error
     event.listen(engine, "begin", _begin_postgres)
+    event.listen(engine, "checkin", _forget_mode)
     return engine
 
 
@@ -383,15 +401,46 @@ def forget_erased(engine: Engine) -> None:
     keeps such traces too, until it uses their place again; nothing here changes that.
     """
     if engine.dialect.name == "sqlite":
-        connection = engine.raw_connection()
-        cursor = connection.cursor()
-        ((usual,),) = cursor.execute("PRAGMA busy_timeout").fetchall()
-        try:
-            cursor.execute(f"PRAGMA busy_timeout={_CHECKPOINT_MILLISECONDS}")
+        with _hurried(engine) as cursor:
             cursor.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
-        finally:
-            cursor.execute(f"PRAGMA busy_timeout={usual}")
-            connection.close()
+
+
+@contextmanager
+def _hurried(engine: Engine) -> Iterator[Any]:
+    """A cursor of SQLite's own, in no transaction, that waits for others but a moment."""
+    connection = engine.raw_connection()
+    cursor = connection.cursor()
+    ((usual,),) = cursor.execute("PRAGMA busy_timeout").fetchall()
+    try:
+        cursor.execute(f"PRAGMA busy_timeout={_MOMENT_MILLISECONDS}")
+        yield cursor
+    finally:
+        cursor.execute(f"PRAGMA busy_timeout={usual}")
+        connection.close()
+
+
+def _could_write(engine: Engine) -> bool:
+    """Whether a transaction that writes could begin. Raises errors of the driver."""
+    if engine.dialect.name == "sqlite":
+        return _could_write_sqlite(engine)
+    asked = text("SELECT pg_is_in_recovery(), current_setting('default_transaction_read_only')")
+    with read_only(engine).connect() as connection:  # behind no writer's lock
+        is_standby, is_set = connection.execute(asked).one()
+    return not is_standby and is_set == "off"
+
+
+def _could_write_sqlite(engine: Engine) -> bool:
+    with _hurried(engine) as cursor:
+        try:
+            cursor.execute("PRAGMA query_only=0")
+            cursor.execute(_BEGIN_WRITING)  # alone it is content with a file that is only read
+            cursor.execute("PRAGMA user_version=0")  # what it is; and nothing reaches the disk
+            cursor.execute("ROLLBACK")
+        except sqlite3.Error as error:
+            if error.sqlite_errorname.startswith("SQLITE_BUSY"):
+                return True
+            raise OperationalError(_BEGIN_WRITING, None, error) from error
+    return True
 
 
 # --- beginning ------------------------------------------------------------------------------------
@@ -432,7 +481,17 @@ def _prepare_sqlite(busy_milliseconds: int, connection: Any, _record: object) ->
 def _begin_sqlite(connection: Connection) -> None:
     only = _is_read_only(connection)
     connection.exec_driver_sql(f"PRAGMA query_only={int(only)}")
-    connection.exec_driver_sql("BEGIN" if only else "BEGIN IMMEDIATE")
+    connection.exec_driver_sql("BEGIN" if only else _BEGIN_WRITING)
+
+
+def _forget_mode(connection: Any, _record: object) -> None:
+    """After reading, the next transaction is again what the server's settings make of it.
+
+    SQLAlchemy would leave READ WRITE behind, over a `default_transaction_read_only` of who keeps
+    the database.
+    """
+    if connection is not None and not connection.closed:
+        connection.read_only = None
 
 
 def _begin_postgres(connection: Connection) -> None:

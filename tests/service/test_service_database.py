@@ -3,6 +3,7 @@
 import gc
 import json
 import os
+import sqlite3
 import subprocess
 import sys
 import threading
@@ -181,6 +182,7 @@ def test_a_database_that_may_only_be_read_is_told_as_such(tmp_path: Path) -> Non
     [
         ("SET LOCAL statement_timeout = 10", "SELECT pg_sleep(5)", "took too long"),
         ("SET LOCAL ROLE pg_monitor", "CREATE TABLE line (number INTEGER)", "does not grant"),
+        ("SELECT 1", "DO 'BEGIN RAISE SQLSTATE ''0A000''; END'", "may be read but not written"),
     ],
 )
 def test_what_a_server_refuses_is_told_as_such(
@@ -202,6 +204,47 @@ def test_a_server_that_has_no_such_database_is_not_said_to_be_away(cluster: Clus
     with pytest.raises(UnavailableError, match="or does not let us in") as refused:
         SCHEMA.found(connect(url))
     assert "database" in refused.value.hint
+
+
+# --- could it be written? -------------------------------------------------------------------------
+
+
+@both_databases
+def test_a_database_that_can_be_written_is_ready_beside_a_writer_at_work(engine: Engine) -> None:
+    SCHEMA.check_ready(engine)
+    with engine.begin() as writer:
+        writer.execute(text("INSERT INTO line VALUES (1)"))
+        began = time.monotonic()
+        SCHEMA.check_ready(engine)
+        assert time.monotonic() - began < 5  # it does not wait for the writer
+    SCHEMA.check_ready(engine)
+    add_line(engine)
+    assert count(engine) == 2
+
+
+def test_a_file_that_cannot_be_written_is_not_ready(tmp_path: Path) -> None:
+    path = tmp_path / "some.db"
+    with connect(f"sqlite:///{path}").begin() as db:
+        db.execute(text("CREATE TABLE line (number INTEGER)"))
+    engine = connect(f"sqlite:///{path}")
+    place = f"file:{path}?mode=ro"  # the rights of a file stop no superuser
+    event.listen(
+        engine, "do_connect", lambda *_: sqlite3.connect(place, uri=True, check_same_thread=False)
+    )
+    with pytest.raises(UnavailableError, match="may be read but not written"):
+        SCHEMA.check_ready(engine)
+    assert SCHEMA.found(engine) is None
+
+
+def test_a_server_that_is_set_to_read_only_is_not_ready_and_is_not_overruled(
+    cluster: Cluster,
+) -> None:
+    engine = connect(f"{cluster.new()}&options=-c%20default_transaction_read_only%3Don")
+    for _ in range(2):
+        with pytest.raises(UnavailableError, match="may be read but not written"):
+            SCHEMA.check_ready(engine)
+        with pytest.raises(UnavailableError, match="may be read but not written"):
+            write(engine, "CREATE TABLE line (number INTEGER)")  # over the connection that read
 
 
 def test_a_damaged_file_is_told_as_such(tmp_path: Path) -> None:
