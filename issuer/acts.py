@@ -70,7 +70,7 @@ def once(
     call = call_of(request, actor, octets)
     lock = _lock(request, actor) if secret else None
     with transaction(office.engine) as db:
-        kept = claim(db, idempotency, call, now=at)
+        kept = claim(db, idempotency, call)
         if kept is None:
             kept = _keep(db, call, act, lock, at=at)
     document: Document = parse_json(kept.answer, max_bytes=_MAX_KEPT_BYTES)

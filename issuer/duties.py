@@ -1,19 +1,23 @@
 """What a running issuer does by itself: carry orders, top up indices, renew trust, erase claims."""
 
+import time
 from collections.abc import Callable, Sequence
 from datetime import datetime
 
 from issuer.authorization.service import forget as forget_tokens
 from issuer.custody.service import bring_trust
-from issuer.database import transaction
+from issuer.database import idempotency, transaction
 from issuer.issuances.service import forget
 from issuer.office import TRUST_SOURCE, Office
 from issuer.status.blocks import top_up
 from issuer.status.outbox import Carrier
 from talentseal.commandline import setting
-from talentseal.encoding import to_seconds
+from talentseal.encoding import from_seconds, to_seconds
+from talentseal.errors import TalentsealError
 from talentseal.service.app import Service
 from talentseal.service.database import forget_erased
+from talentseal.service.erasing import CautiousClock
+from talentseal.service.idempotency import forget_answers
 from talentseal.service.jobs import Repeating
 from talentseal.trustdb import mark_of
 
@@ -28,8 +32,15 @@ _RETENTION_SECONDS = 300.0
 class Duties:
     """The background jobs of one issuer."""
 
-    def __init__(self, office: Office, clock: Callable[[], datetime]) -> None:
+    def __init__(
+        self,
+        office: Office,
+        clock: Callable[[], datetime],
+        *,
+        steady: Callable[[], float] = time.monotonic,
+    ) -> None:
         self._office, self._clock = office, clock
+        self._cautious = CautiousClock(steady)
         self._carrier = Carrier(office, clock)
         self._held: object = None  # the state of the trust data last taken up; none is yet
         self._bring_at = 0  # NumericDate; the source is asked from then on
@@ -62,12 +73,23 @@ class Duties:
         return self._carrier.refused
 
     def erase(self) -> None:
-        """What nobody needs any more: claims, offers, tokens, nonces."""
-        now = self._clock()
-        forget(self._office, now=now)
+        """What nobody needs any more: claims, offers, tokens, nonces, answers to be repeated."""
+        before = self._cautious.believed(to_seconds(self._clock()), proven=self._proven())
+        moment = from_seconds(before)
+        forget(self._office, now=moment)
         with transaction(self._office.engine) as db:
-            forget_tokens(db, now=now)
+            forget_tokens(db, now=moment)
+            forget_answers(db, idempotency, now=before)
         forget_erased(self._office.engine)
+
+    def _proven(self) -> int | None:
+        """What trust data prove of the time; None without: claims are erased all the same."""
+        try:
+            bundle = self._office.bundle
+        except TalentsealError:
+            return None
+        held = bundle.jurisdictions.get(bundle.home)
+        return held.as_of if held else None
 
     def store_indices(self) -> None:
         """Keep enough status indices in store."""

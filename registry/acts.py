@@ -124,7 +124,7 @@ def once(
     touched: Collection[str] = ()
     with office.transaction() as session:
         acting(session, who, *roles)
-        kept = claim(session, idempotency, call, now=office.now)
+        kept = claim(session, idempotency, call)
         if kept is None:
             document, touched = act(office, session)
             kept = keep(session, idempotency, call, status, document, now=office.now)

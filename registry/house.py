@@ -3,6 +3,7 @@
 Endpoints ask it for a view of the office for the present act, and tell it what must be published.
 """
 
+import time
 from collections.abc import Callable, Sequence
 from datetime import datetime
 
@@ -14,15 +15,18 @@ from registry.publishing.shelf import Shelf
 from registry.status_lists.models import StatusListRow
 from registry.status_lists.orders import Outcome
 from registry.status_lists.tokens import Reader
+from registry.tables import idempotency
 from talentseal.commandline import setting
-from talentseal.encoding import MAX_LIST_BYTES
+from talentseal.encoding import MAX_LIST_BYTES, from_seconds, to_seconds
 from talentseal.errors import InputError, UnavailableError
 from talentseal.fetch import fetcher_from_settings
 from talentseal.service.app import Service
+from talentseal.service.erasing import CautiousClock
+from talentseal.service.idempotency import forget_answers
 from talentseal.service.jobs import Repeating
 
 REGISTRY_URL = "TALENTSEAL_REGISTRY_URL"
-FORGET_SECONDS = 3600.0
+FORGET_SECONDS = 600.0  # several looks at the clock within an hour
 MEDIA_TYPES = {"jwt": "application/statuslist+jwt", "cwt": "application/statuslist+cwt"}
 Clock = Callable[[], datetime]
 
@@ -30,8 +34,17 @@ Clock = Callable[[], datetime]
 class House:
     """What the endpoints of one registry share."""
 
-    def __init__(self, office: Office, clock: Clock, shelf: Shelf, service: Service) -> None:
+    def __init__(
+        self,
+        office: Office,
+        clock: Clock,
+        shelf: Shelf,
+        service: Service,
+        *,
+        steady: Callable[[], float] = time.monotonic,
+    ) -> None:
         self.office, self.clock, self.shelf, self._service = office, clock, shelf, service
+        self._cautious = CautiousClock(steady)
         self.reader = public_reader()
         self.publisher = Publisher(
             office, clock, reader=self.reader, told=self._published, taken=self._filed
@@ -48,10 +61,16 @@ class House:
         """The background jobs, new for each start of the application."""
         publisher = self._service.job("publisher", self.publisher.run, every_seconds=TICK_SECONDS)
         self.publisher.wake = publisher.wake
-        forget = self._service.job(
-            "retention", lambda: forget_requests(self.view()), every_seconds=FORGET_SECONDS
-        )
+        forget = self._service.job("retention", self._forget, every_seconds=FORGET_SECONDS)
         return publisher, forget
+
+    def _forget(self) -> None:
+        """What nobody needs any more: requests without an answer, answers to be repeated."""
+        believed = self._cautious.believed(to_seconds(self.clock()))
+        office = self.office.at(from_seconds(believed), actor=ACTOR)
+        forget_requests(office)
+        with office.transaction() as session:
+            forget_answers(session, idempotency, now=believed)
 
     def ordered(self, jurisdiction: str, state: str) -> None:
         """An order of an issuer of that jurisdiction is on record."""

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import httpx2
+from fastapi import FastAPI
 from serving import serving
 from simulator import World, key
 
@@ -56,6 +57,7 @@ class VerifierService:
     trust: WorldTrust
     station: Station
     client: httpx2.Client
+    app: FastAPI
 
     def check(self, evidence: str, **members: Any) -> httpx2.Response:
         asked = {"place": "CN/9999", "purpose": "employment", **members}
@@ -88,4 +90,4 @@ def verifier_service(
     station = replace(station, **changes)
     app = create_app(station)
     with serving(app) as url, httpx2.Client(base_url=url, trust_env=False, timeout=20) as client:
-        yield VerifierService(world, trust, station, client)
+        yield VerifierService(world, trust, station, client, app)

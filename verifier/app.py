@@ -4,12 +4,16 @@ Trust data is brought by a background job; its age stands in every verdict and i
 request names a person to anybody else: lists are fetched whole, for everyone, by the refresher.
 """
 
+import time
+from collections.abc import Callable
+
 from fastapi import FastAPI, Request
 
 from talentseal.encoding import to_seconds
 from talentseal.service.app import Job, include_plain, new_app, new_service
 from talentseal.service.auth import Actor, bearer_of
 from talentseal.service.database import forget_erased
+from talentseal.service.erasing import CautiousClock
 from verifier.checks.endpoints import BODY_CAPS, checks_router
 from verifier.database import SCHEMA, reading
 from verifier.operators.service import find_actor
@@ -24,8 +28,11 @@ _WRITE_SECONDS = 0.5
 _FORGET_SECONDS = 60.0
 
 
-def create_app(station: Station) -> FastAPI:
-    """The application of one verifier."""
+def create_app(station: Station, *, steady: Callable[[], float] = time.monotonic) -> FastAPI:
+    """The application of one verifier.
+
+    steady  seconds of a clock that nobody sets
+    """
     engine = station.engine
     receipts = Receipts(engine, days=station.receipt_days, random=station.random)
     service = new_service(
@@ -41,8 +48,10 @@ def create_app(station: Station) -> FastAPI:
     )
     service.metrics.gauge("receipts_waiting", "Not written yet.", lambda: receipts.waiting)
 
+    cautious = CautiousClock(steady)
+
     def forget_old() -> None:
-        now = _now(station)
+        now = cautious.believed(_now(station), proven=_proven(station))
         forget(engine, now=now)
         forget_presentations(engine, now=now)
         forget_erased(engine)
@@ -73,6 +82,12 @@ def _now(station: Station) -> int:
 
 
 def _age(station: Station) -> float:
+    proven = _proven(station)
+    return float("nan") if proven is None else _now(station) - proven
+
+
+def _proven(station: Station) -> int | None:
+    """The time that the trust data prove."""
     bundle = station.trust.bundle
     held = bundle.jurisdictions.get(bundle.home)
-    return float("nan") if held is None else _now(station) - held.as_of
+    return None if held is None else held.as_of

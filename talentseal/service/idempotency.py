@@ -2,9 +2,10 @@
 
 The key and the answer are written in the transaction of the act. A process that dies leaves both or
 neither, and of two calls at once the second waits for the first and gets its answer. A key with
-another body is refused. Answers are kept for a day.
+another body is refused. Answers are kept for a day, by a clock that is believed with caution
+(`talentseal.service.erasing`): a leap makes no call new that was made minutes ago.
 
-    kept = claim(db, call, now=now)
+    kept = claim(db, call)
     if kept is None:
         kept = keep(db, call, 201, {...}, now=now)
     return kept.response()
@@ -90,12 +91,11 @@ def call_of(request: Request, actor: str, body: bytes) -> Call:
     return Call(*digests)
 
 
-def claim(db: Connection | Session, table: Table, call: Call, *, now: int) -> Kept | None:
+def claim(db: Connection | Session, table: Table, call: Call) -> Kept | None:
     """The answer of an earlier call under the same key; None if this is the first.
 
     Raises RefusedError `IDEMPOTENCY_CONFLICT` for another body.
     """
-    db.execute(delete(table).where(table.c.kept_at < now - KEEP_SECONDS))
     row = db.execute(select(table).where(table.c.call == call.id)).one_or_none()
     if row is None:
         return None
@@ -106,6 +106,11 @@ def claim(db: Connection | Session, table: Table, call: Call, *, now: int) -> Ke
             hint="Use a new key for a new act.",
         )
     return Kept(row.status, row.answer)
+
+
+def forget_answers(db: Connection | Session, table: Table, *, now: int) -> None:
+    """Delete the answers that have been kept for a day."""
+    db.execute(delete(table).where(table.c.kept_at < now - KEEP_SECONDS))
 
 
 def keep(

@@ -1,8 +1,11 @@
 """Officers at work over HTTP: what they may, what is refused, what stays on record."""
 
 import json
+import secrets
 import threading
 from collections.abc import Iterator
+from datetime import timedelta
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -10,6 +13,9 @@ from issuer_desk import Bureau
 from officers_desk import APPROVER, ISSUER, PREPARER, Counter, draft, open_counter
 from postgres import both_databases
 
+from issuer.duties import Duties
+from issuer.office import Office
+from talentseal.commandline import now
 from talentseal.reading import Evidence
 
 ISSUANCES, CREDENTIALS = "/v1/issuances", "/v1/credentials"
@@ -196,3 +202,29 @@ def test_a_key_that_cannot_be_opened_leaves_nothing_half_issued(
     assert bureau.taken() == 0
     keys.with_name("gone").rename(keys)
     assert counter.ask(ISSUER, "POST", path, match='"2"')["certificate"]
+
+
+# --- clocks ---------------------------------------------------------------------------------------
+
+
+@both_databases
+def test_a_clock_a_month_ahead_for_a_moment_erases_nothing_and_repeats_no_act(
+    bureau: Bureau, counter: Counter
+) -> None:
+    waiting, key = counter.approved(), secrets.token_urlsafe(18)
+    first = counter.ask(PREPARER, "POST", ISSUANCES, draft(), key=key)
+    began, at = now(), SimpleNamespace(passed=0, ahead=31)
+    duties = Duties(
+        Office.here(),
+        lambda: began + timedelta(days=at.ahead, seconds=at.passed),
+        steady=lambda: 5.0 + at.passed,
+    )
+    for at.passed, at.ahead in ((0, 31), (1, 0), (300, 31), (3300, 31), (3360, 0), (3400, 31)):
+        duties.erase()
+        assert bureau.rows("SELECT count(*), count(claims) FROM issuance") == [(2, 2)]
+    assert counter.ask(PREPARER, "POST", ISSUANCES, draft(), key=key) == first
+    for at.passed in range(3600, 12000, 300):  # it stays there: so much time has passed
+        duties.erase()
+    assert bureau.rows("SELECT state, claims FROM issuance") == [("withdrawn", None)] * 2
+    assert counter.ask(PREPARER, "GET", f"{ISSUANCES}/{waiting}")["state"] == "withdrawn"
+    assert bureau.rows("SELECT count(*) FROM idempotency") == [(0,)]

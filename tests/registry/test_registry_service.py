@@ -3,8 +3,10 @@ import io
 import time
 import zipfile
 from collections.abc import Iterator
+from datetime import timedelta
 from http.client import HTTPConnection
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -14,14 +16,19 @@ from registry_service import Caller, block_request, calling, order, published_ve
 from sqlalchemy import text
 
 from registry.database import transaction
+from registry.house import House
 from registry.issuers.enrolling import MAX_WAITING, MAX_WAITING_OF_BODY
 from registry.issuers.models import EnrolmentRequestRow
+from registry.office import open_office
+from registry.publishing.shelf import Shelf
+from registry.settings import load_settings
 from registry.status_lists.endpoints import takes_gzip, wanted_form
 from schemas.types import load_type
 from talentseal.commandline import now
 from talentseal.encoding import to_seconds
 from talentseal.fetch import Fetcher
 from talentseal.keys import SoftwareSigner, new_signer
+from talentseal.service.app import new_service
 from talentseal.service.database import connect
 from talentseal.sources import HttpSource
 from talentseal.status import parse_status_token
@@ -432,6 +439,27 @@ def count_waiting(caller: Caller) -> int:
     with transaction(connect(caller.desk.database)) as session:
         query = "SELECT count(*) FROM enrolment_request WHERE state = 'waiting'"
         return int(session.execute(text(query)).scalar_one())
+
+
+def test_a_clock_a_month_ahead_for_a_moment_erases_no_request(caller: Caller) -> None:
+    request = Path(caller.desk.request(new_signer(), "https://early.sz.example")).read_text()
+    assert caller.sign("/v1/enrolments", request).json()["state"] == "waiting"
+    began, at = now(), SimpleNamespace(passed=0, ahead=31)
+    office = open_office(load_settings(), began)
+    house = House(
+        office,
+        lambda: began + timedelta(days=at.ahead, seconds=at.passed),
+        Shelf(office.settings.public),
+        new_service("registry", ready={}),
+        steady=lambda: 5.0 + at.passed,
+    )
+    retention = house.jobs()[1]
+    for at.passed, at.ahead in ((0, 31), (600, 0), (3600, 31), (4200, 31)):
+        assert retention.run_once()
+        assert count_waiting(caller) == 1
+    at.passed = 7800  # an hour with the same clock
+    assert retention.run_once()
+    assert count_waiting(caller) == 0
 
 
 def test_an_operator_clears_what_strangers_asked_in_the_name_of_a_body(caller: Caller) -> None:

@@ -385,6 +385,23 @@ def test_receipts_are_forgotten_when_their_time_has_come(tmp_path: Path) -> None
         assert service.client.get(f"/v1/receipts/{number}", headers=headers).status_code == 404
 
 
+def test_a_leap_of_the_clock_erases_no_receipt_and_a_month_that_has_passed_does(
+    tmp_path: Path,
+) -> None:
+    from verifier.receipts.service import find
+
+    with verifier_service(tmp_path) as service:
+        number = service.check("short").headers["talentseal-receipt"]
+        receipt(service, number)
+        service.world.turn(31 * 24 * 3600)
+        retention = service.app.state.jobs["retention"]
+        assert retention.run_once()
+        assert find(service.station.engine, number) is not None
+        service.trust.refresh()  # signed data prove that so much time has passed
+        assert retention.run_once()
+        assert find(service.station.engine, number) is None
+
+
 def test_what_waits_is_written_when_the_service_stops(tmp_path: Path) -> None:
     from verifier.receipts.service import find
 

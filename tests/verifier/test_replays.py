@@ -23,9 +23,23 @@ def test_a_proof_is_new_once(replays: Replays) -> None:
 
 
 def test_a_desk_remembers_between_runs_and_forgets_what_is_too_old(tmp_path: Path) -> None:
-    assert StoredReplays(tmp_path / "r", now=NOW).first_use(b"a", until=NOW + 9)
-    assert not StoredReplays(tmp_path / "r", now=NOW + 9).first_use(b"a", until=NOW + 9)
-    assert StoredReplays(tmp_path / "r", now=NOW + 10).first_use(b"a", until=NOW + 20)
+    def use(key: bytes, now: int) -> bool:
+        return StoredReplays(tmp_path / "r", now=now, kept=1).first_use(key, until=now + 9)
+
+    assert use(b"a", NOW)
+    assert not use(b"a", NOW + 9)
+    assert use(b"b", NOW + 10)  # of what is too old the last stays
+    assert not use(b"a", NOW + 10)
+    assert use(b"c", NOW + 20)
+    assert use(b"a", NOW + 20)
+
+
+def test_a_leap_of_the_clock_makes_no_proof_new(tmp_path: Path) -> None:
+    assert StoredReplays(tmp_path / "r", now=NOW).first_use(b"a", until=NOW + 600)
+    late = NOW + 31 * 24 * 3600
+    for key in (b"b", b"c"):
+        assert StoredReplays(tmp_path / "r", now=late).first_use(key, until=late + 600)
+    assert not StoredReplays(tmp_path / "r", now=NOW + 5).first_use(b"a", until=NOW + 600)
 
 
 def test_nobody_else_reads_it_and_a_refusal_does_not_tell_where_it_is(tmp_path: Path) -> None:
