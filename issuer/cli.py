@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 import typer
 
 from talentseal.commandline import emit, main_door, new_app, note, now, setting
-from talentseal.errors import InputError, UnavailableError, UsageError
+from talentseal.errors import Exit, InputError, UnavailableError, UsageError
 
 if TYPE_CHECKING:
     from issuer.issuance.models import Issued, Order
     from issuer.office import Office
+    from issuer.status.held_blocks import RefusedBlock
     from talentseal.keys import PublicKey
 
 app = new_app(
@@ -36,6 +37,7 @@ def main(argv: Sequence[str] | None = None) -> NoReturn:
 def _office() -> "Office":
     """This issuer; orders that an earlier command could not leave go out first."""
     from issuer.office import Office
+    from issuer.status.held_blocks import put_aside_blocks
     from issuer.status.outbox import deliver, put_aside
 
     office = Office.here()
@@ -48,6 +50,8 @@ def _office() -> "Office":
             f"The registry did not take {len(refused)} orders of status: {', '.join(set(refused))}."
             " What they say does not hold. Once that is mended: issuer resend"
         )
+    if refused := put_aside_blocks(office):
+        note(f"The registry took {len(refused)} blocks not back: {', '.join(set(refused))}.")
     return office
 
 
@@ -446,20 +450,36 @@ def after_restore(trust: Source = None, as_json: Json = False) -> None:  # noqa:
 def resend(
     days: Annotated[int, typer.Option("--days", help="Orders made since so many days.")] = 7,
     as_json: Json = False,  # noqa: FBT002
-) -> None:
+) -> int:
     """Example: issuer resend --days 7
 
-    Send status orders again, after the registry's database was restored: it knows those it has.
+    After the registry's database was restored: show it the blocks of status indices that it gave,
+    which it takes back where it has forgotten them, and send status orders again. It knows those
+    that it has. Exit 3: it refused a block.
     """
+    from dataclasses import asdict
+
     from issuer.office import Office
+    from issuer.status.held_blocks import show_blocks
     from issuer.status.outbox import deliver
     from issuer.status.outbox import resend as send_again
     from talentseal.encoding import to_seconds
 
     office, moment = Office.here(), now()
+    shown = show_blocks(office, now=moment)  # first: orders name their indices
+    _tell_refused(shown.refused)
     count = send_again(office, since=to_seconds(moment) - days * 86_400)
     deliver(office, now=moment)
-    emit({"orders": count}, as_json=as_json, text=f"{count} orders were sent again.")
+    became = f"{shown.taken_back} were taken back, {shown.known} were known"
+    blocks = f"{shown.left} were left for the registry" if shown.left else became
+    text = f"Blocks of status indices: {blocks}.\n{count} orders were sent again."
+    emit({"orders": count, "blocks": asdict(shown)}, as_json=as_json, text=text)
+    return Exit.REFER if shown.refused else Exit.OK
+
+
+def _tell_refused(refused: "Sequence[RefusedBlock]") -> None:
+    for one in refused:
+        note(f"The registry refused block {one.block} of {one.uri}: {one.code}.")
 
 
 Reason = Annotated[str, typer.Option("--reason", help="Code of the reason.")]

@@ -6,7 +6,7 @@ from datetime import datetime
 from issuer.database import SCHEMA, reading
 from issuer.issuance.repository import room
 from issuer.office import Office
-from issuer.status.outbox import backlog, put_aside, registry_url
+from issuer.status.outbox import FORGOTTEN, FORGOTTEN_HINT, backlog, put_aside, registry_url
 from talentseal.encoding import CLOCK_SKEW_SECONDS, to_seconds
 from talentseal.errors import TalentsealError, UnavailableError
 from talentseal.policy import MAX_AGE_SECONDS
@@ -60,7 +60,8 @@ def _outbox(office: Office, clock: Clock, refused: Callable[[], Sequence[str]]) 
         codes += put_aside(office)
     if codes:
         told = ", ".join(sorted(set(codes)))
-        raise UnavailableError(f"the registry refused {len(codes)} orders: {told}")
+        forgotten = f". {FORGOTTEN_HINT}" if FORGOTTEN in codes else ""
+        raise UnavailableError(f"the registry refused {len(codes)} orders: {told}{forgotten}")
     if newest < -CLOCK_SKEW_SECONDS:
         raise UnavailableError(f"an order waits that is from {-newest} seconds ahead")
     if oldest > MAX_WAIT_SECONDS:

@@ -714,8 +714,11 @@ def _clock_doubt(behind_seconds: int) -> str:
 
 
 def _order_line(one: "Outcome") -> str:
+    from schemas.registry import HELD_BLOCK_ENDING
+
     late = f"  {one.outdated} changes overtaken by a later order" if one.outdated else ""
-    return f"order {one.file}  {one.state}{late}  {one.code} {one.message}".rstrip()
+    what = "block" if one.file.endswith(HELD_BLOCK_ENDING) else "order"
+    return f"{what} {one.file}  {one.state}{late}  {one.code} {one.message}".rstrip()
 
 
 @app.command()

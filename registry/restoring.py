@@ -5,8 +5,8 @@ closed for new blocks, for good, and the next publication begins others; what th
 goes on being published. The publication that follows refuses a database that is older than the
 published files (`ROLLBACK_REFUSED`): the world has seen more than it knows.
 
-Left to others: orders that were taken after the copy and not yet published are with the issuers,
-who send them again (`issuer resend`).
+Left to others: the blocks handed out after the copy, and the orders taken after it and not yet
+published, are with the issuers, who bring them again (`issuer resend`, `status_lists.held_blocks`).
 """
 
 from collections.abc import Mapping, Sequence

@@ -13,6 +13,8 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 ENROLMENT_REQUEST_TYP = "enrolment-request+jwt"
 STATUS_ORDER_TYP = "status-order+jwt"
 STATUS_BLOCK_REQUEST_TYP = "status-block-request+jwt"
+HELD_BLOCK_TYP = "held-status-block+jwt"
+HELD_BLOCK_ENDING = ".block.jws"  # of such a document among the orders of an exchange folder
 MAX_BLOCK = 65_536
 # A restored issuer numbers its orders from the time on; nobody needs numbers beyond that.
 ORDERS_A_SECOND, MAX_ORDERS_AHEAD = 1000, 1_000_000
@@ -67,6 +69,30 @@ class StatusBlockRequest(_Document):
     iat: int = Field(ge=0, description="NumericDate of the request, at most a day old")
     jti: Jti = Field(min_length=16, description="new for every block")
     count: int = Field(ge=1, le=MAX_BLOCK, description="how many indices are asked for")
+
+
+class HeldBlock(_Document):
+    """Payload of a JWS of type `held-status-block+jwt`, signed by a listed key of the issuer.
+
+    It shows a registry that was restored a block which it may have forgotten. The identifier is the
+    proof: only the registry can make it, for this issuer, these indices and no part of them. The
+    same block again does no harm.
+    """
+
+    iss: str = Field(max_length=512)
+    iat: int = Field(ge=0, description="NumericDate")
+    jti: Jti = Field(min_length=16, description="new for every document")
+    block: Jti = Field(description="identifier of the block")
+    uri: Uri = Field(description="URI of the status list")
+    first: Index = Field(description="the index that is used first")
+    count: int = Field(ge=1, le=MAX_BLOCK, description="how many indices the block has")
+
+
+class BlockHeld(_Document):
+    """The registry's answer to a block that is on record. `known`: it was before."""
+
+    state: Literal["taken back", "known"]
+    block: str = Field(max_length=64)
 
 
 class Enrolment(_Document):

@@ -241,17 +241,33 @@ class Permutation:
     def block(self, first: int, count: int) -> list[int]:
         return [self.index(counter) for counter in range(first, first + count)]
 
+    def counter(self, index: int) -> int:
+        """Which entry has that place: `index` reversed. Raises UsageError beyond the end."""
+        if not 0 <= index < self.size:
+            raise UsageError(f"a list of {self.size} entries has no index {index}")
+        value = self._unmix(index)
+        while value >= self.size:
+            value = self._unmix(value)
+        return value
+
     def _mix(self, value: int) -> int:
         left, right = value >> self._half, value & self._mask
-        for number, known in enumerate(self._mixed):
-            mixed = known.get(right)
-            if mixed is None:
-                mixed = known[right] = self._round(number, right)
-            left, right = right, left ^ mixed
+        for number in range(_ROUNDS):
+            left, right = right, left ^ self._round(number, right)
+        return left << self._half | right
+
+    def _unmix(self, value: int) -> int:
+        left, right = value >> self._half, value & self._mask
+        for number in reversed(range(_ROUNDS)):
+            left, right = right ^ self._round(number, left), left
         return left << self._half | right
 
     def _round(self, number: int, half: int) -> int:
         """What one round makes of half a place: of a thousand halves, not of a million places."""
-        key = self._keys[number]
-        digest = hashlib.blake2b(half.to_bytes(8), key=key, digest_size=8).digest()
-        return int.from_bytes(digest) & self._mask
+        known = self._mixed[number]
+        mixed = known.get(half)
+        if mixed is None:
+            key = self._keys[number]
+            digest = hashlib.blake2b(half.to_bytes(8), key=key, digest_size=8).digest()
+            mixed = known[half] = int.from_bytes(digest) & self._mask
+        return mixed

@@ -2,7 +2,7 @@
 
 import secrets
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -14,7 +14,7 @@ from serving import serving
 from registry.app import create_app
 from registry.office import open_office
 from registry.settings import load_settings
-from schemas.registry import STATUS_BLOCK_REQUEST_TYP, STATUS_ORDER_TYP
+from schemas.registry import HELD_BLOCK_TYP, STATUS_BLOCK_REQUEST_TYP, STATUS_ORDER_TYP
 from talentseal.commandline import now
 from talentseal.encoding import dump_json, inflate, to_seconds
 from talentseal.jose import sign_jws
@@ -119,6 +119,21 @@ def block_request(signer: SoftwareSigner, count: int, **claims: Any) -> str:
         **claims,
     }
     return signed(payload, STATUS_BLOCK_REQUEST_TYP, signer)
+
+
+def held_block(signer: SoftwareSigner, block: Mapping[str, Any], /, **claims: Any) -> str:
+    """A block, as a registry answered with it, shown to it again."""
+    payload = {
+        "iss": STATION,
+        "iat": to_seconds(now()),
+        "jti": secrets.token_hex(16),
+        "block": block["block"],
+        "uri": block["uri"],
+        "first": block["indices"][0],
+        "count": len(block["indices"]),
+        **claims,
+    }
+    return signed(payload, HELD_BLOCK_TYP, signer)
 
 
 def signed(payload: object, typ: str, signer: SoftwareSigner) -> str:

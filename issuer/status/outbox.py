@@ -15,7 +15,7 @@ from datetime import datetime
 from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
-from sqlalchemy import func, select, update
+from sqlalchemy import Column, func, select, update
 
 from issuer.database import outbox, reading, transaction
 from issuer.office import Office
@@ -41,6 +41,8 @@ FIRST_REST_SECONDS, LONGEST_REST_SECONDS = 1, 300
 REFUSED = "refused"  # below the orders, where the registry puts aside what it cannot take
 REASON = ".jws.json"  # how the file of the reason is named after its order
 MAX_REASON_BYTES = 64 * 1024
+FORGOTTEN = "NOT_FOUND"  # how the registry refuses an order for indices that it does not know
+FORGOTTEN_HINT = "It knows indices of ours no more, as after a restore of it. Run: issuer resend"
 _AT_ONCE = 200
 _FINAL = (400, 403, 404, 409, 422)  # what an order says is refused
 _ANSWERS = ("application/json", "application/problem+json")
@@ -76,7 +78,7 @@ def _carry(
     while waiting := _waiting(office, last):
         last = waiting[-1].seq
         if url is None:
-            _make_folder(office)
+            make_folder(office)
             sent += _deliver_each(office, waiting, lambda row: _leave(office, row, now), now, kept)
             continue
         with fetcher or fetcher_from_settings(keep=True) as calls:
@@ -90,9 +92,11 @@ def _tell_kept(kept: Sequence[TalentsealError]) -> None:
     """Raises UnavailableError where an order could not be sent."""
     refused = _refusals(kept)
     if refused:
+        forgotten = FORGOTTEN_HINT if FORGOTTEN in refused else ""
         raise UnavailableError(
             f"the registry refused {len(refused)} orders, the first of them: {refused[0]}",
-            hint="Is a clock wrong, or was a database restored? See docs/operate.md:"
+            hint=forgotten
+            or "Is a clock wrong, or was a database restored? See docs/operate.md:"
             " Orders that are not done; Backup and restore.",
         )
     if kept:
@@ -183,22 +187,26 @@ def _anew(
         return None
 
 
-def put_aside(office: Office) -> list[str]:
-    """The codes by which the registry has put aside orders of ours in the shared folder."""
+def put_aside(office: Office, column: Column[Any] = outbox.c.jti, ending: str = "") -> list[str]:
+    """The codes by which the registry has put aside orders of ours in the shared folder.
+
+    column, ending  what other documents of ours are named by, and how their names end before .jws
+    """
     folder = office.orders / REFUSED
     try:
-        names = sorted(path.stem for path in folder.glob("*.jws"))[:_AT_ONCE]
+        names = sorted(path.stem for path in folder.glob(f"*{ending}.jws"))[:_AT_ONCE]
     except OSError:  # the folder is the registry's own
         return []
     with reading(office.engine) as db:
-        ours = db.execute(select(outbox.c.jti).where(outbox.c.jti.in_(names))).scalars().all()
-    return [_reason(office, jti) for jti in ours]
+        stems = [name.removesuffix(ending) for name in names]
+        ours = db.execute(select(column).where(column.in_(stems))).scalars().all()
+    return [_reason(office, f"{one}{ending}") for one in ours]
 
 
-def _reason(office: Office, jti: str) -> str:
-    """The code that the registry has left beside an order that it put aside."""
+def _reason(office: Office, stem: str) -> str:
+    """The code that the registry has left beside a document that it put aside."""
     try:
-        path = office.orders / REFUSED / f"{jti}{REASON}"
+        path = office.orders / REFUSED / f"{stem}{REASON}"
         found = parse_json(read_bounded(path, MAX_REASON_BYTES)).get("code")
     except (InputError, UnavailableError):
         found = None
@@ -211,13 +219,18 @@ def _leave(office: Office, row: Any, now: datetime) -> None:
         code = _reason(office, row.jti)
         if code == "REQUEST_INVALID":
             raise RefusedError(f"the registry refused: {code}", code=code)
+    leave(office, row.jti, row.order_jws)
+
+
+def leave(office: Office, stem: str, jws: str) -> None:
+    """Leave a signed document in the shared folder. Raises UnavailableError."""
     for ending in (".jws", REASON):  # of an earlier attempt
         with suppress(OSError):
-            (office.orders / REFUSED / f"{row.jti}{ending}").unlink()
-    write_atomic(office.orders / f"{row.jti}.jws", row.order_jws.encode(), mode=0o644)
+            (office.orders / REFUSED / f"{stem}{ending}").unlink()
+    write_atomic(office.orders / f"{stem}.jws", jws.encode(), mode=0o644)
 
 
-def _make_folder(office: Office) -> None:
+def make_folder(office: Office) -> None:
     try:
         office.orders.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -239,6 +252,14 @@ def post_order(fetcher: Fetcher, url: str, row: Any) -> None:
         raise RefusedError(
             "the registry holds later orders that are not of this database", code="STATE_CONFLICT"
         )
+
+
+def post_held(fetcher: Fetcher, url: str, jws: str) -> bool:
+    """Show the registry a block of ours; whether it had forgotten it. Raises as `post_order`."""
+    state = _posted(fetcher, f"{url}/v1/status/blocks/held", jws).get("state")
+    if state not in ("taken back", "known"):
+        raise UnavailableError("the registry's answer to a block is none")
+    return bool(state == "taken back")
 
 
 def post_signed(fetcher: Fetcher, url: str, jws: str) -> dict[str, Any]:

@@ -16,7 +16,7 @@ from issuer.database import certificate, form, outbox, status_list, transaction
 from issuer.issuance.service import spelled
 from issuer.office import Office, standing_in
 from issuer.status.ordering import next_seq, signed
-from issuer.status.outbox import deliver
+from issuer.status.outbox import FORGOTTEN_HINT, deliver
 from schemas.data import status_reasons
 from schemas.registry import StatusChange, StatusOrder
 from talentseal.encoding import b64url_encode, to_seconds
@@ -52,7 +52,9 @@ def change(office: Office, act: str, number: str, *, reason: str, now: datetime)
         raise UnavailableError(
             f"{number}: {act} is on record, but its order waits: {error.message}",
             code=error.code,
-            hint="It goes out with the next command of this program.",
+            hint=error.hint
+            if error.hint == FORGOTTEN_HINT
+            else "It goes out with the next command of this program.",
         ) from error
     return number
 

@@ -15,11 +15,12 @@ from registry.acts import REFUSALS, SIGNED_BODY, Signed, answer, new_router
 from registry.house import MEDIA_TYPES, House
 from registry.publishing.endpoints import TAGGED
 from registry.status_lists import repository
+from registry.status_lists.held_blocks import answer_held
 from registry.status_lists.orders import take_order
 from registry.status_lists.requests import answer_request
 from registry.status_lists.service import LOW_WATER
 from registry.status_lists.signed import text_of
-from schemas.registry import OrderTaken, StatusBlock
+from schemas.registry import BlockHeld, OrderTaken, StatusBlock
 from talentseal.artefacts import STATUS
 from talentseal.encoding import dump_json
 from talentseal.errors import RefusedError
@@ -105,6 +106,11 @@ def orders_router(house: House) -> APIRouter:
             if repository.free_indices(session, issuer.jurisdiction) < LOW_WATER:
                 house.publisher.ordered(issuer.jurisdiction)  # it begins another list
         return answer(found.model_dump())
+
+    @router.post("/v1/status/blocks/held", openapi_extra=SIGNED_BODY, response_model=BlockHeld)
+    def held(body: Signed) -> Response:
+        """Show a block to a registry that was restored, which takes it back on record."""
+        return answer(answer_held(house.view(), text_of(body)).model_dump())
 
     return router
 

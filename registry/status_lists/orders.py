@@ -6,6 +6,8 @@ under the same number is refused. Orders may arrive in any order: an older one n
 one, except that a revocation always holds. An index can be changed only by the issuer it was given
 to, and what was revoked stays revoked.
 
+A block that an issuer shows a restored registry lies among the orders and comes before all of them.
+
 Taken orders are moved to `done/`, refused ones to `refused/` with the reason beside them; so is
 whatever cannot be read. One file keeps nobody waiting: if it alone cannot even be moved it stays,
 is named, and is met again. A folder that cannot be read or written as a whole stops the run.
@@ -23,6 +25,7 @@ from sqlalchemy.orm import Session
 from registry.issuers.models import EntityRow
 from registry.office import Office
 from registry.status_lists import repository
+from registry.status_lists.held_blocks import open_held, take_back
 from registry.status_lists.models import StatusOrderRow
 from registry.status_lists.repository import Entry
 from registry.status_lists.signed import (
@@ -33,6 +36,7 @@ from registry.status_lists.signed import (
     text_of,
 )
 from schemas.registry import (
+    HELD_BLOCK_ENDING,
     MAX_ORDERS_AHEAD,
     ORDERS_A_SECOND,
     STATUS_ORDER_TYP,
@@ -58,7 +62,7 @@ _OF_ONE_FILE = (
 class Outcome:
     """What became of one file.
 
-    state     `applied`, `known` (taken before) or `refused`
+    state     `applied`, `known` (taken before) or `refused`; `taken back` of a block
     stays     it could not be moved, and is met again
     outdated  how many of its changes a later order has overtaken
     """
@@ -124,16 +128,19 @@ def take_orders(office: Office, jurisdictions: Sequence[str]) -> list[Outcome]:
 
     Raises UnavailableError of the folder or the database, never of one file.
     """
-    found, outcomes = _open_all(office)
+    paths = _order_files(office.settings.exchange)
+    taken = [_take_block(office, path, jurisdictions) for path in paths if _is_block(path)]
+    found, refused = _open_all(office, [path for path in paths if not _is_block(path)])
+    outcomes = [one for one in taken if one is not None] + refused
     for filed in sorted(found, key=lambda one: (one.opened.order.iss, one.opened.order.seq)):
         if filed.opened.issuer.jurisdiction in jurisdictions:
             outcomes.append(_take(office, filed))
     return outcomes
 
 
-def _open_all(office: Office) -> tuple[list[Filed], list[Outcome]]:
+def _open_all(office: Office, paths: Sequence[Path]) -> tuple[list[Filed], list[Outcome]]:
     opened, refused = [], []
-    for path in _order_files(office.settings.exchange):
+    for path in paths:
         try:
             opened.append(_open_file(office, path, _read_file(path)))
         except (InputError, RefusedError) as error:
@@ -143,15 +150,22 @@ def _open_all(office: Office) -> tuple[list[Filed], list[Outcome]]:
 
 
 def _order_files(exchange: Path) -> list[Path]:
-    """Whatever is named as an order; none where there is no folder. Raises UnavailableError."""
+    """Whatever is named as an order; none where there is no folder. Raises UnavailableError.
+
+    Blocks come first: orders name their indices.
+    """
     folder = exchange / "orders"
     try:
-        found = sorted(path for path in folder.iterdir() if path.name.endswith(".jws"))
+        found = [path for path in folder.iterdir() if path.name.endswith(".jws")]
     except FileNotFoundError:
         return []
     except OSError as error:
         raise _folder_fault(folder) from error
-    return found[:MAX_FILES]
+    return sorted(found, key=lambda path: (not _is_block(path), path))[:MAX_FILES]
+
+
+def _is_block(path: Path) -> bool:
+    return path.name.endswith(HELD_BLOCK_ENDING)
 
 
 def _read_file(path: Path) -> str:
@@ -183,6 +197,21 @@ def open_order(session: Session, text: str, *, now: int) -> Opened:
 
 
 # --- taking ---------------------------------------------------------------------------------------
+
+
+def _take_block(office: Office, path: Path, jurisdictions: Sequence[str]) -> Outcome | None:
+    """Take a block back; None for one that is left where it is, or was taken away meanwhile."""
+    try:
+        text = _read_file(path)
+        with office.reading() as session:
+            held, issuer = open_held(session, text, now=office.now)
+        if issuer.jurisdiction not in jurisdictions:
+            return None
+        state = take_back(office, held, issuer)
+    except (InputError, RefusedError) as error:
+        return _refuse(path, error) if os.path.lexists(path) else None
+    stays = not _put_away(path, "done")
+    return Outcome(_shown(path.name), state, held.iss, stays=stays)
 
 
 def _take(office: Office, filed: Filed) -> Outcome:
@@ -265,7 +294,8 @@ def _own_entries(
         raise RefusedError(
             "the order names an index that was not given to this issuer",
             code="NOT_FOUND",
-            hint="An issuer changes the status of its own credentials only.",
+            hint="An issuer changes the status of its own credentials only. If this registry was "
+            "restored from a copy: issuer resend",
         )
     return entries
 

@@ -65,7 +65,21 @@ def take_counters(session: Session, list_id: str, count: int) -> int | None:
     return None if taken is None else taken - count
 
 
+def find_list(session: Session, uri: str) -> StatusListRow | None:
+    return session.scalars(select(StatusListRow).where(StatusListRow.uri == uri)).one_or_none()
+
+
 # --- blocks ---------------------------------------------------------------------------------------
+
+
+def blocks_within(session: Session, list_id: str, start: int, count: int) -> list[StatusBlockRow]:
+    """Blocks of a list, of whomever, that hold any of these counters."""
+    wanted = select(StatusBlockRow).where(
+        StatusBlockRow.list_id == list_id,
+        StatusBlockRow.start < start + count,
+        StatusBlockRow.start + StatusBlockRow.count > start,
+    )
+    return list(session.scalars(wanted))
 
 
 def add_block(session: Session, block: StatusBlockRow) -> None:

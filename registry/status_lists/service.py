@@ -3,11 +3,15 @@
 A list is handed out only after its first token was read back from the public folder. Blocks are
 counters, taken by one atomic update and sent through a secret permutation, so that indices tell
 nothing about order or neighbours; an index is never given out twice.
+
+The identifier of a block is made from the list's secret, of the issuer and the counters: a registry
+that was restored knows by it what it has given out and forgotten (`held_blocks`).
 """
 
 import secrets
 import time
 from collections.abc import Callable
+from hashlib import blake2b
 
 from sqlalchemy.orm import Session
 
@@ -17,6 +21,7 @@ from registry.publishing.image import check_not_ahead
 from registry.status_lists import repository
 from registry.status_lists.models import StatusBlockRow, StatusListRow
 from schemas.registry import MAX_BLOCK, StatusBlock
+from talentseal.encoding import dump_json
 from talentseal.errors import UnavailableError, UsageError
 from talentseal.status_list import BITS, ENTRIES, Permutation
 
@@ -24,6 +29,7 @@ LOW_WATER = 2 * MAX_BLOCK  # fewer free indices than this: another list is begun
 STEP = 4096  # rows that are written at once while orders wait: a tenth of a second
 _ALPHABET = "abcdefghjkmnpqrstuvwxyz23456789"  # no sign that could be read as another
 _ID_CHARS = 8
+_PERSON = b"talentseal block"  # keeps it apart from what else is made with the same key
 Rest = Callable[[float], object]
 
 
@@ -89,7 +95,7 @@ def take_block(
             start = repository.take_counters(session, row.id, count)
         if start is not None:
             block = StatusBlockRow(
-                id=office.new_id("b"),
+                id=block_id(row, issuer, start, count),
                 list_id=row.id,
                 issuer=issuer.id,
                 start=start,
@@ -104,6 +110,12 @@ def take_block(
         code="STATUS_LIST_UNPUBLISHED",
         hint="Run: registry publish",
     )
+
+
+def block_id(row: StatusListRow, issuer: EntityRow, start: int, count: int) -> str:
+    """The name of a block, which nobody makes without the secret of the list."""
+    said = dump_json([issuer.entity_id, start, count])
+    return f"b-{blake2b(said, key=row.seed, digest_size=16, person=_PERSON).hexdigest()}"
 
 
 def record_indices(office: Office, block: str, *, rest: Rest = time.sleep) -> None:

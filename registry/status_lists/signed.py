@@ -15,7 +15,7 @@ from sqlalchemy.orm import Session
 
 from registry.issuers.models import EntityKeyRow, EntityRow
 from registry.issuers.repository import find_credential_keys
-from schemas.registry import StatusBlockRequest, StatusOrder
+from schemas.registry import HeldBlock, StatusBlockRequest, StatusOrder
 from talentseal.encoding import CLOCK_SKEW_SECONDS, parse_json
 from talentseal.errors import InputError, RefusedError
 from talentseal.jose import check_header, is_sealed_by, kid_of, parse_jws
@@ -25,7 +25,7 @@ MAX_SIGNED_BYTES = 2 * 1024 * 1024  # an order of ten thousand changes
 MAX_SIGNED_MEMBERS = 50_000
 
 
-Document = TypeVar("Document", StatusOrder, StatusBlockRequest)
+Document = TypeVar("Document", StatusOrder, StatusBlockRequest, HeldBlock)
 
 
 def text_of(data: bytes) -> str:

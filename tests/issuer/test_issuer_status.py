@@ -99,7 +99,7 @@ def test_an_order_that_was_put_aside_is_told_until_it_is_sent_again(bureau: Bure
     bureau.ask("resend")
     assert not list((bureau.orders / "refused").iterdir())
     assert "did not take" not in bureau.run("list").err
-    assert published(bureau) == ["applied"]
+    assert published(bureau) == ["known", "applied"]  # the block, the order
 
 
 @both_databases

@@ -44,6 +44,7 @@ MAY: dict[tuple[str, str], frozenset[str]] = {
     # what issuers prove by their signature
     ("POST", "/v1/status/orders"): EVERYBODY,
     ("POST", "/v1/status/blocks"): EVERYBODY,
+    ("POST", "/v1/status/blocks/held"): EVERYBODY,
     ("POST", "/v1/enrolments"): EVERYBODY,
     # what operators look at
     ("GET", "/v1/enrolments"): ANYONE,

@@ -251,6 +251,13 @@ def test_places_of_a_whole_list_never_meet(counters: set[int], key: bytes) -> No
     assert all(0 <= place < ENTRIES for place in places)
 
 
+@settings(max_examples=50)
+@given(st.integers(2, 5000), st.integers(0, 2**40), st.binary(min_size=16))
+def test_every_place_leads_back_to_its_entry(size: int, number: int, key: bytes) -> None:
+    order = Permutation(key, size)
+    assert order.counter(order.index(number % size)) == number % size
+
+
 def test_places_look_like_chance() -> None:
     places = Permutation(KEY, ENTRIES).block(5000, 2000)
     steps = [(b - a) % ENTRIES for a, b in pairwise(places)]
@@ -283,6 +290,8 @@ def test_impossible_orders_and_counters_are_refused() -> None:
         lambda: Permutation(KEY, 8).index(8),
         lambda: Permutation(KEY, 8).index(-1),
         lambda: Permutation(KEY, 8).block(6, 3),
+        lambda: Permutation(KEY, 8).counter(8),
+        lambda: Permutation(KEY, 8).counter(-1),
     ]
     for act in acts:
         with pytest.raises(UsageError):
