@@ -504,8 +504,9 @@ def test_a_clock_once_far_ahead_locks_nobody_out(world: World) -> None:
     # Timestamps live for a week; the desk's clock is once ten years ahead, then right again.
     part = compile_part(world.city.files(), None, now=world.now)
     made = _Set(parts={"CN/9999": part}, expiries=[world.now + 7 * DAY])
-    assert _clock_mark(made, 0, world.now + HOUR) == world.now + HOUR
-    assert _clock_mark(made, 0, world.now + 3650 * DAY) == world.now
+    assert _clock_mark(made, world.now + HOUR) == world.now + HOUR
+    assert _clock_mark(made, world.now + 2 * DAY) == world.now + HOUR
+    assert _clock_mark(made, world.now + 3650 * DAY) == world.now
 
 
 # --- archives -------------------------------------------------------------------------------------

@@ -34,12 +34,13 @@ def service(
     )  # fmt: skip
     station.home.mkdir(mode=0o700)
     station = dataclasses.replace(station, url=f"https://{HOST}", access=access_of(world))
+    app = create_app(station)
     with (
-        serving(create_app(station)) as url,
+        serving(app) as url,
         httpx2.Client(base_url=url, trust_env=False, timeout=20) as client,
     ):
         find_here(monkeypatch, HOST, url)
-        yield VerifierService(world, trust, station, client)
+        yield VerifierService(world, trust, station, client, app)
 
 
 def begun(service: VerifierService, **changes: Any) -> dict[str, Any]:
