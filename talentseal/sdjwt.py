@@ -459,9 +459,9 @@ class _Cutter:
         slots  how many digests there will be, with decoys
         texts  a list for the disclosures: what lies inside one will stand before it
         """
-        for name, inside in self._outer.get(path, _NOTHING).items():
-            if name in members:
-                members[name] = self._hide_inside(members[name], (*path, name), inside, texts)
+        outer = self._outer.get(path, _NOTHING)
+        for name in [name for name in members if name in outer] if outer else ():
+            members[name] = self._hide_inside(members[name], (*path, name), outer[name], texts)
         into["_sd"] = None  # its place among the members
         group = (len(members), slots - len(members), into, texts)
         self._levels[len(path)].add(group, members, members.values())
@@ -533,7 +533,7 @@ class _Level:
 def _outer(nested: frozenset[Path]) -> Mapping[Path, Mapping[Any, _Names]]:
     """Where a claim hides something inside: path above it -> its name -> the names inside."""
     found: dict[Path, dict[Any, _Names]] = {}
-    for *above, name, inside in sorted(nested, key=repr):  # the same in every process
+    for *above, name, inside in nested:
         names = found.setdefault(tuple(above), {}).setdefault(name, frozenset())
         found[tuple(above)][name] = names | {inside}
     return found
