@@ -33,7 +33,7 @@ GOAL = GOALS[9]
 TYPE, PLACE = "professional-qualification/1", "CN/4403"
 ENTITY = "https://titles.sz.example"
 ROWS = 1000  # one chunk
-BLOCKS, QUICK_BLOCKS = 48, 6  # of the p10 of 16 a busy machine makes a lottery
+BLOCKS, QUICK_BLOCKS = 120, 6  # a minute: neighbours that are busy for half of it do not decide
 AS_LONG = 4  # signs of the floor for a row: of two blocks the shorter finds a quiet moment sooner
 SCALE_ROWS, QUICK_SCALE_ROWS = 16_000, 8_000
 SCALE_BLOCKS, QUICK_SCALE_BLOCKS = 6, 2
@@ -73,6 +73,7 @@ def run(quick: bool) -> list[GoalResult]:  # noqa: FBT001 - the shape all bench 
     with bureau() as made:
         refused = _judged(made)
         blocks = QUICK_BLOCKS if quick else BLOCKS
+        _more_indices(made, (blocks + 1) * ROWS)
         seal = _sealing(made, blocks + 1)
         sign = raw_sign()
 
