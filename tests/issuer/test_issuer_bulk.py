@@ -240,8 +240,8 @@ BULK = "import sys; from issuer.cli import main; main({argv!r})"
 
 @both_databases
 def test_a_killed_job_goes_on_and_no_row_is_lost_or_doubled(bureau: Bureau) -> None:
-    room_for(bureau, 16_000)
-    argv = options(bureau, write(bureau, rows(5300)), "--workers", "2")
+    room_for(bureau, 24_000)
+    argv = options(bureau, write(bureau, rows(9300)), "--workers", "2")
     for turn in range(3):
         more = ["--resume"] if done(bureau) is not None else []
         process = bureau.process(BULK.format(argv=[*argv, *more]))
@@ -249,12 +249,12 @@ def test_a_killed_job_goes_on_and_no_row_is_lost_or_doubled(bureau: Bureau) -> N
         time.sleep(0.03 * turn)  # somewhere else in the work each time
         process.send_signal(signal.SIGKILL)
         process.communicate(timeout=30)
-        assert 0 < (done(bureau) or 0) < 6
+        assert 0 < (done(bureau) or 0) < 10
     other = str(bureau.home / "elsewhere")
     elsewhere = [other if one.endswith("/sealed") else one for one in argv]
     assert bureau.refused(*elsewhere, "--resume") == (Exit.USAGE, "REQUEST_INVALID")
     bureau.ask(*argv, "--resume")
-    check_books(bureau, 5300)
+    check_books(bureau, 9300)
     left = {path.name for path in (bureau.home / "sealed").iterdir() if path.suffix != ".jsonl"}
     known = {row[0][:16] for row in bureau.rows("SELECT sha256 FROM bulk_chunk")}
     assert not {name.split(".")[1] for name in left} & known  # what is left was never put on record
@@ -372,15 +372,15 @@ INTERRUPTED = (
 
 def test_whoever_breaks_off_at_a_terminal_sees_one_sentence(bureau: Bureau) -> None:
     """There all processes get the signal."""
-    room_for(bureau, 8000)
-    argv = options(bureau, write(bureau, rows(4000)), "--workers", "2")
+    room_for(bureau, 20_000)
+    argv = options(bureau, write(bureau, rows(9000)), "--workers", "2")
     process = bureau.process(INTERRUPTED.format(argv=argv))
     wait_for_chunk(bureau, process, 1)
     os.killpg(process.pid, signal.SIGINT)
     _, told = process.communicate(timeout=60)
     assert (process.returncode, told.strip()) == (Exit.UNAVAILABLE, "Stopped.")
     bureau.ask(*argv, "--resume")
-    check_books(bureau, 4000)
+    check_books(bureau, 9000)
 
 
 SILENT = """
@@ -416,8 +416,8 @@ def test_whoever_breaks_off_waits_for_no_worker_that_hangs(tmp_path: Path, worke
 
 
 def test_a_worker_that_is_killed_ends_the_run_with_a_sentence(bureau: Bureau) -> None:
-    room_for(bureau, 12_000)
-    argv = options(bureau, write(bureau, rows(6000)), "--workers", "2")
+    room_for(bureau, 20_000)
+    argv = options(bureau, write(bureau, rows(9000)), "--workers", "2")
     process = bureau.process(BULK.format(argv=argv))
     wait_for_chunk(bureau, process, 1)
     children = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text("ascii").split()
@@ -426,7 +426,7 @@ def test_a_worker_that_is_killed_ends_the_run_with_a_sentence(bureau: Bureau) ->
     assert process.returncode == Exit.UNAVAILABLE
     assert "a worker process has ended" in told
     bureau.ask(*argv, "--resume")
-    check_books(bureau, 6000)
+    check_books(bureau, 9000)
 
 
 def test_a_chunk_on_record_by_an_older_version_goes_by_the_digest_of_its_file(
