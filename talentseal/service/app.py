@@ -27,7 +27,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from schemas.problem import PROBLEMS, ProblemCode
 from talentseal.commandline import setting
 from talentseal.encoding import dump_json
-from talentseal.errors import InputError, TalentsealError, UsageError
+from talentseal.errors import InputError, TalentsealError, UnavailableError, UsageError
 from talentseal.service import problems
 from talentseal.service.forms import parse_body
 from talentseal.service.jobs import Repeating
@@ -349,7 +349,7 @@ class Visit:
         self.fault: Exception | None = None
         self.told: tuple[tuple[bytes, bytes], ...] = ()
         self._read, self._is_whole, self._is_kept_open = 0, False, False
-        self._deadline = self._begun + service.body_seconds
+        self._deadline, self._is_hurried = self._begun + service.body_seconds, False
         scope.setdefault("state", {}).update(request_id=self.request_id, body_cap=self.body_cap)
 
     def _given_id(self) -> str | None:
@@ -422,7 +422,7 @@ class Visit:
 
     def hurry(self) -> None:
         """Wait for the body no longer: others need the place."""
-        self._deadline = 0.0
+        self._is_hurried, self._deadline = True, 0.0
         if self._timer is not None:
             self._timer.reschedule(asyncio.get_running_loop().time())
 
@@ -432,11 +432,19 @@ class Visit:
             async with asyncio.timeout(left) as self._timer:
                 return await self._receive()
         except TimeoutError as error:
-            raise InputError(
-                "the body did not arrive in time", code="REQUEST_TIMEOUT", hint="Send it again."
-            ) from error
+            raise self._late() from error
         finally:
             self._timer = None
+
+    def _late(self) -> TalentsealError:
+        """Why the body is waited for no longer: its sender's fault only if it had all its time."""
+        if self._is_hurried:
+            return UnavailableError(
+                "others need the place", code="OVERLOADED", hint="Try again later."
+            )
+        return InputError(
+            "the body did not arrive in time", code="REQUEST_TIMEOUT", hint="Send it again."
+        )
 
     async def send(self, message: Message) -> None:
         """The end of an answer, which may end the connection, is kept back for `end` where a body
