@@ -46,7 +46,7 @@ WHY_NOT_LOWER = (
     "in signs, about: signing four kilobytes, half of them the chain of certificates, 1.1; the "
     "payload with salts, eight disclosures and their digests among decoys 1.1; the row read and "
     "its frame found 0.3; digest of the certificate, the line handed out and its way to the disk "
-    "0.4; the database 0.5; what a verifier says of one in 64 0.2; indices, numbers and the "
+    "0.4; the database 0.3; what a verifier says of one in 64 0.2; indices, numbers and the "
     "beginning of a job 0.15. All but the first of them waits for memory: on a machine whose "
     "neighbours keep the caches busy the figure is up to a fifth higher, and the floor is not."
 )
@@ -107,11 +107,15 @@ def _sealing(made: Bureau, times: int) -> Callable[[], object]:
     jobs = iter([_begun(made, office, repository, database) for _ in range(times)])
 
     def act() -> None:
-        job = next(jobs)
-        task = service.Run(office, job, made.home / "out", _now, lambda _: None)
-        service.run(task, resume=True, workers=1)
+        service.run(_task(made, office, next(jobs)), resume=True, workers=1)
 
     return act
+
+
+def _task(made: Bureau, office: Any, job: Any) -> Any:
+    """A run over a job by this process's clock."""
+    run = importlib.import_module("issuer.bulk.service").Run
+    return run(office, job, made.home / "out", _now, lambda _: None)
 
 
 def _begun(made: Bureau, office: Any, repository: Any, database: Any) -> Any:
@@ -157,7 +161,7 @@ def _storing(made: Bureau) -> float:
     for _ in range(4):
         job = _begun(made, office, repository, database)
         sealer, moment = service.sealer_of(office, job), _now()
-        given = _given(office, job)
+        given = service.give(_task(made, office, job), ROWS, set())
         sealed = sealer.seal(job.rows, given, 1, now=moment, write=lambda _: None)
         start = time.process_time()
         with database.transaction(office.engine) as db:
@@ -165,16 +169,6 @@ def _storing(made: Bureau) -> float:
             repository.add_all(db, TYPE, sealed, at=0)
         times.append((time.process_time() - start) / ROWS * 1e6)
     return min(times)
-
-
-def _given(office: Any, job: Any) -> list[Any]:
-    """Numbers and status indices for all rows of a job."""
-    given = importlib.import_module("issuer.bulk.models").Given
-    database = importlib.import_module("issuer.database")
-    take_in = importlib.import_module("issuer.issuance.repository").take_in
-    with database.transaction(office.engine) as db:
-        places = take_in(db, office.bundle, len(job.rows))
-    return [given(f"{job.id[:10]}{at:06}", place) for at, place in enumerate(places)]
 
 
 def _scaling(made: Bureau, *, quick: bool) -> tuple[float, float]:
@@ -189,8 +183,7 @@ def _scaling(made: Bureau, *, quick: bool) -> tuple[float, float]:
 
     def act(workers: int) -> Callable[[], object]:
         def run_all() -> None:
-            task = service.Run(office, next(jobs), made.home / "out", _now, lambda _: None)
-            service.run(task, resume=False, workers=workers)
+            service.run(_task(made, office, next(jobs)), resume=False, workers=workers)
 
         return run_all
 
@@ -307,8 +300,8 @@ def _now() -> Any:
 def _judged(made: Bureau) -> int:
     """A good row is sealed and verifies; bad ones have faults."""
     service = importlib.import_module("issuer.bulk.service")
-    good = made.job(1)
-    sealer = service.sealer_of(_office(), good)
+    good, office = made.job(1), _office()
+    sealer, task = service.sealer_of(office, good), _task(made, office, good)
     document = json.loads(good.rows[0])
     bad = {
         "claim": {**document, "claims": {**document["claims"], "record_kind": "none"}},
@@ -322,7 +315,7 @@ def _judged(made: Bureau) -> int:
         bad={name: json.dumps(row, separators=(",", ":")).encode() for name, row in bad.items()},
     )
     lines: list[bytes] = []
-    sealer.seal(good.rows, _given(_office(), good), 1, now=_now(), write=lines.append)
+    sealer.seal(good.rows, service.give(task, 1, set()), 1, now=_now(), write=lines.append)
     text = json.loads(lines[0])["credentials"][0]["credential"]
     assert text.count("~") - 1 == DISCLOSED, text.count("~")
     return refused

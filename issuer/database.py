@@ -12,9 +12,9 @@ from sqlalchemy import (
     Index,
     LargeBinary,
     MetaData,
+    PrimaryKeyConstraint,
     String,
     Table,
-    UniqueConstraint,
     text,
 )
 
@@ -23,7 +23,7 @@ from talentseal.service.database import Schema
 from talentseal.service.idempotency import idempotency_table
 from talentseal.service.migrations import NUMBER
 
-REVISION = "0006"  # the newest of issuer/migrations/versions
+REVISION = "0008"  # the newest of issuer/migrations/versions
 SCHEMA = Schema("issuer", Path(__file__).parent / "migrations", REVISION, own="certificate")
 open_database, transaction, reading = SCHEMA.open, SCHEMA.transaction, SCHEMA.reading
 metadata = MetaData()
@@ -42,12 +42,6 @@ key = Table(
     Column("x5c", String),  # JSON list, once the registry has answered
     Column("uri", String),  # of a signing device; none: the keystore of this home
 )
-status_list = Table(  # the lists in which this issuer has, or had, indices
-    "status_list",
-    metadata,
-    Column("number", NUMBER, primary_key=True, autoincrement=False),
-    Column("uri", String, nullable=False, unique=True),
-)
 status_block = Table(
     "status_block",
     metadata,
@@ -61,25 +55,27 @@ status_block = Table(
 certificate = Table(
     "certificate",
     metadata,
-    Column("id", String, primary_key=True),
+    Column("seq", NUMBER, primary_key=True),  # in the order in which they came on record
+    Column("id", String, nullable=False, unique=True),  # the number by which people call it
     Column("type", String, nullable=False),
     Column("kid", String, nullable=False),
     Column("sealed_at", NUMBER, nullable=False),  # the exact second, which no credential tells
     Column("expires_at", NUMBER, nullable=False),
     Column("state", String, nullable=False),  # valid, suspended, revoked
     Column("version", NUMBER, nullable=False, server_default="1"),  # of its state
-    Index("certificate_by_time", "sealed_at", "id"),
 )
 form = Table(
     "form",
     metadata,
     Column("certificate", String, nullable=False),
     Column("form", String, nullable=False),  # wallet, code, paper
-    Column("list", NUMBER, nullable=False),  # of `status_list`
+    Column("block", NUMBER, nullable=False),  # of `status_block`
+    Column("turn", NUMBER, nullable=False),  # of its index in the order of use: none has it twice
     Column("idx", NUMBER, nullable=False),
     Column("sha256", String, nullable=False),  # hex, of the sealed bytes
-    UniqueConstraint("list", "idx"),
+    PrimaryKeyConstraint("block", "turn"),  # unlike indices, turns come in order: one page grows
     Index("form_by_certificate", "certificate"),
+    sqlite_with_rowid=False,
 )
 outbox = Table(
     "outbox",

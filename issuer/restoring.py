@@ -29,7 +29,6 @@ from issuer.authorization import service as authorization
 from issuer.bulk import repository as bulk
 from issuer.custody.service import bring_trust
 from issuer.database import certificate, form, profile, status_block, transaction
-from issuer.issuance.repository import numbered_lists
 from issuer.issuances import repository as issuances
 from issuer.office import ORDER_FLOOR, RESTORED_AT, RESTORED_CODE, Office, set_profile
 from issuer.officers.service import OFFICERS
@@ -144,11 +143,10 @@ def _take_over(db: Connection, bundle: Bundle, *, at: int) -> int:
 def _said(db: Connection, bundle: Bundle) -> dict[str, str]:
     """Number of a certificate -> the strictest state that the lists say of its forms."""
     found: dict[str, str] = {}
-    lists = {
-        number: bundle.find_status(bundle.home, uri) for uri, number in numbered_lists(db).items()
-    }
-    for row in db.execute(select(form.c.certificate, form.c.list, form.c.idx)):
-        held = lists[row.list]
+    blocks = db.execute(select(status_block.c.number, status_block.c.uri))
+    lists = {row.number: bundle.find_status(bundle.home, row.uri) for row in blocks}
+    for row in db.execute(select(form.c.certificate, form.c.block, form.c.idx)):
+        held = lists[row.block]
         value = held.value(row.idx) if isinstance(held, StatusList) else None
         state = None if value is None else _STATES.get(value)
         if state is not None:

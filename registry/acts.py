@@ -16,12 +16,10 @@ from registry.office import Office
 from registry.operators.service import acting
 from registry.tables import idempotency
 from talentseal.encoding import dump_json
-from talentseal.errors import UsageError
 from talentseal.service.app import StrictRoute
 from talentseal.service.auth import Actor
 from talentseal.service.forms import check_media_type
 from talentseal.service.idempotency import call_of, claim, keep
-from talentseal.service.paging import after
 
 CODE = r"^[A-Z]{2}(/[0-9]{2,12})?$"
 JOSE = "application/jose"
@@ -131,14 +129,6 @@ def once(
     if touched:
         house.publisher.changed(*touched)
     return kept.response()
-
-
-def number_after(cursor: str | None) -> int:
-    """The number after which a page begins. Raises UsageError for a cursor that is none of ours."""
-    key = after(cursor) or "0"
-    if not (key.isascii() and key.isdigit() and len(key) < 16):
-        raise UsageError("the cursor is none of ours", hint="Take it from `next`.")
-    return int(key)
 
 
 def answer(document: object, status: int = 200) -> Response:

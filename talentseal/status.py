@@ -67,13 +67,12 @@ class StatusList(NamedTuple):
             return None
         return self.data[bit >> 3] >> (bit & 7) & ((1 << self.bits) - 1)
 
-    def valid_of(self, indices: Sequence[int]) -> list[int]:
-        """Those whose entry is `VALID`, without a call for each."""
+    def are_valid(self, indices: Sequence[int]) -> list[bool]:
+        """Of each whether its entry is `VALID`, without a call for each."""
         data, bits, size, mask = self.data, self.bits, self.size, (1 << self.bits) - 1
         return [
-            index
+            0 <= index < size and data[index * bits >> 3] >> (index * bits & 7) & mask == VALID
             for index in indices
-            if 0 <= index < size and data[index * bits >> 3] >> (index * bits & 7) & mask == VALID
         ]
 
 

@@ -11,10 +11,9 @@ from issuer.office import Office
 from issuer.officers.endpoints import officer
 from issuer.officers.service import AUDITOR
 from talentseal.encoding import format_time
-from talentseal.errors import UsageError
 from talentseal.service.app import StrictRoute
 from talentseal.service.auth import Actor
-from talentseal.service.paging import Cursor, Limit, after, page
+from talentseal.service.paging import Cursor, Limit, number_after, page
 
 Word = Annotated[str | None, Query(max_length=64, pattern=r"^[A-Za-z0-9_-]+$")]
 
@@ -59,7 +58,7 @@ def audit_router(office: Office) -> APIRouter:
         given = {"act": act, "actor": actor, "certificate": certificate, "issuance": issuance}
         filters = {name: value for name, value in given.items() if value is not None}
         with reading(office.engine) as db:
-            rows = trail.listed(db, filters, after=_number(after(cursor)), limit=limit + 1)
+            rows = trail.listed(db, filters, after=number_after(cursor), limit=limit + 1)
         response.headers["Cache-Control"] = "no-store"
         return page(
             rows, limit, key=lambda row: str(row["number"]), shown=_shown, request=request,
@@ -67,14 +66,6 @@ def audit_router(office: Office) -> APIRouter:
         )  # fmt: skip
 
     return router
-
-
-def _number(key: str | None) -> int:
-    if key is None:
-        return 0
-    if not (key.isascii() and key.isdigit() and len(key) < 16):
-        raise UsageError("the cursor is none of ours")
-    return int(key)
 
 
 def _shown(row: dict[str, Any]) -> dict[str, Any]:

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from issuer.issuance.models import Place
+from issuer.issuance.models import Taken
 
 MAX_FILE_BYTES = 64 * 1024 * 1024
 MAX_ROWS = 100_000
@@ -26,7 +26,7 @@ class Given(NamedTuple):
     """What a row is given before it is sealed: its certificate's number and its status index."""
 
     number: str
-    place: Place
+    taken: Taken
 
 
 class SealedRow(NamedTuple):
@@ -34,7 +34,7 @@ class SealedRow(NamedTuple):
 
     number: str
     form: str
-    place: Place
+    taken: Taken
     sha256: str
     kid: str
     expires_at: int

@@ -5,14 +5,12 @@ the chunk.
 """
 
 from collections.abc import Iterable, Sequence
-from operator import itemgetter
 from typing import Any
 
 from sqlalchemy import Connection, bindparam, insert, select, update
 
 from issuer.bulk.models import CHUNK_ROWS, Job, SealedRow
 from issuer.database import bulk_chunk, bulk_job
-from issuer.issuance.repository import numbered_lists
 from talentseal.encoding import dump_json
 from talentseal.errors import RefusedError
 
@@ -103,21 +101,26 @@ def taken_numbers(db: Connection, numbers: Iterable[str]) -> set[str]:
 
 
 _CERTIFICATES = "certificate (id, type, kid, sealed_at, expires_at, state)"
-_FORMS = "form (certificate, form, list, idx, sha256)"
+_FORMS = "form (certificate, form, block, turn, idx, sha256)"
 _INSERT = {
     _CERTIFICATES: f"INSERT INTO {_CERTIFICATES} VALUES (?, ?, ?, ?, ?, ?)",  # noqa: S608  our own
-    _FORMS: f"INSERT INTO {_FORMS} VALUES (?, ?, ?, ?, ?)",  # noqa: S608
+    _FORMS: f"INSERT INTO {_FORMS} VALUES (?, ?, ?, ?, ?, ?)",  # noqa: S608
 }
 
 
 def add_all(db: Connection, type_id: str, sealed: Sequence[SealedRow], *, at: int) -> None:
-    """Put certificates on record, each with its one form; in the order that an index likes best."""
-    rows = sorted(sealed, key=itemgetter(0))
-    certificates = [(number, type_id, kid, at, until, "valid") for number, *_, kid, until in rows]
+    """Put certificates on record, each with its one form.
+
+    In the orders that the tables like best: numbers sorted, and indices as they were taken.
+    """
+    certificates = [
+        (number, type_id, kid, at, until, "valid") for number, _, _, _, kid, until in sealed
+    ]
+    certificates.sort()
     _add_many(db, _CERTIFICATES, certificates)
-    lists = numbered_lists(db)
     forms = [
-        (number, form, lists[uri], idx, sha256) for number, form, (uri, idx), sha256, *_ in rows
+        (number, form, block, turn, idx, sha256)
+        for number, form, (_, idx, block, turn), sha256, _, _ in sealed
     ]
     _add_many(db, _FORMS, forms)
 

@@ -156,8 +156,10 @@ class Sealer:
         hour = _hour(now)
         frames = [self._frame(row, hour, now) for row in rows]
         contents = [
-            Content(row["claims"], Envelope(*envelope, *place), _required(row["holder"]), key, x5c)
-            for row, (_, key, _, envelope, x5c), (_, place) in zip(rows, frames, given, strict=True)
+            Content(
+                row["claims"], Envelope(*envelope, *taken.place), _required(row["holder"]), key, x5c
+            )
+            for row, (_, key, _, envelope, x5c), (_, taken) in zip(rows, frames, given, strict=True)
         ]
         made = prepare(contents, self._kind, randomness=self.random)
         hashed = [self._hashed(one) for one in made]
@@ -195,12 +197,14 @@ class Sealer:
     def _code(self, row: _Row, given: Given, now: datetime) -> Made:
         order = self._order(row)
         plan, kid = self._settled(order, now)
-        sealed = seal(plan, {"paper": given.place}, self.office.signer(kid), random=self.random)
+        sealed = seal(
+            plan, {"paper": given.taken.place}, self.office.signer(kid), random=self.random
+        )
         code = sealed.code or b""
         digest = sha256(code).hexdigest()
         credential = {"format": "talentseal_cwt", "credential": b64url_encode(code)}
         told = dump_json({"credentials": [credential], "code": code_text(code, order)})
-        row_made = SealedRow(given.number, "paper", given.place, digest, kid, plan.exp)
+        row_made = SealedRow(given.number, "paper", given.taken, digest, kid, plan.exp)
         return Made(row_made, (code,), (told[1:-1],))
 
     def _look(self, made: Sequence[Made], now: datetime) -> None:
@@ -299,7 +303,7 @@ def _as_text(
     rest = b".%b%b" % (signature, tail)
     hashed.update(rest)
     digest = hashed.hexdigest()
-    row = SealedRow(given.number, "wallet", given.place, digest, frame.kid, frame.exp)
+    row = SealedRow(given.number, "wallet", given.taken, digest, frame.kid, frame.exp)
     return Made(row, (start, body, rest), (_BEFORE, start, body, rest, _AFTER))
 
 

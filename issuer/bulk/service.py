@@ -26,13 +26,14 @@ from issuer.bulk.workers import SLICE_ROWS, Pending, Work, working
 from issuer.database import reading, transaction
 from issuer.issuance.repository import longest_uri, room, take_in, usable_list, usable_list_in
 from issuer.issuance.sealing import Random
-from issuer.issuance.service import check_direct, new_numbers
+from issuer.issuance.service import check_direct, new_number, new_numbers
 from issuer.office import Office, standing_in
 from issuer.status.blocks import top_up
 from talentseal.encoding import to_seconds
 from talentseal.errors import RefusedError, UnavailableError, UsageError
 
 MAX_FAULTS = 1000
+ALIKE = 2  # first characters that the numbers of a chunk share: one part in 1024 of all numbers
 Clock = Callable[[], datetime]
 Told = Callable[[int], None]
 """Is told how many rows are done."""
@@ -183,18 +184,31 @@ def _ahead(task: Run, work: Work, begin: int) -> Iterator[tuple[int, datetime, P
 
 
 def _start(task: Run, work: Work, number: int, now: datetime, drawn: set[str]) -> Pending:
-    count = len(task.job.chunk(number))
+    given = give(task, len(task.job.chunk(number)), drawn)
+    return work.start(number, given, now=now)
+
+
+def give(task: Run, count: int, drawn: set[str]) -> list[Given]:
+    """Numbers and indices for so many rows, on record at once. Raises UnavailableError.
+
+    drawn  numbers that this run has given already
+    """
     with transaction(task.office.engine) as db:
-        places = take_in(db, task.office.bundle, count)
+        indices = take_in(db, task.office.bundle, count)
         numbers = _numbers(task, db, count, drawn)
-    return work.start(number, list(map(Given, numbers, places)), now=now)
+    return list(map(Given, numbers, indices))
 
 
 def _numbers(task: Run, db: Connection, count: int, drawn: set[str]) -> list[str]:
-    """Numbers that no certificate has, on record or (`drawn`) on its way there in this run."""
+    """Numbers that no certificate has, on record or (`drawn`) on its way there in this run.
+
+    They begin alike, so that they stand together in every index of the database: a chunk changes
+    some pages of it and not hundreds, however many certificates are on record.
+    """
     fresh: set[str] = set()
+    start = new_number(task.random)[:ALIKE]
     while len(fresh) < count:
-        found = set(new_numbers(task.random, count - len(fresh))) - drawn
+        found = set(new_numbers(task.random, count - len(fresh), start=start)) - drawn
         fresh |= found - repository.taken_numbers(db, found)
     drawn |= fresh
     return list(fresh)

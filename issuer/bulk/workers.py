@@ -17,18 +17,19 @@ from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from ctypes import c_bool
 from datetime import datetime
-from typing import Protocol
+from typing import Any, Protocol
 
 from issuer.bulk.folder import Folder, digest_of
-from issuer.bulk.models import Given, Job, RowFault, SealedChunk
+from issuer.bulk.models import Given, Job, RowFault, SealedChunk, SealedRow
 from issuer.bulk.sealing import Sealer
-from issuer.issuance.models import Place
+from issuer.issuance.models import Taken
 from talentseal.errors import UnavailableError, UsageError
 
 SLICE_ROWS = 250
 _LOOK_SECONDS = 0.5
 _COLLECT_AFTER = 50_000  # objects, a few megabytes; the usual 700 are one or two rows
 _IN_WORKER: list["Alone"] = []  # what this process works on
+_Columns = Sequence[Sequence[Any]]
 
 
 class Work(Protocol):
@@ -177,9 +178,27 @@ class Many:
             for future in futures:
                 future.cancel()
 
-    def start(self, chunk: int, given: Sequence[Given], *, now: datetime) -> "Future[SealedChunk]":
-        numbers, places = zip(*given, strict=True)  # pickled at a sixth of the cost
-        return self._pool.submit(_seal_there, chunk, numbers, places, now)
+    def start(self, chunk: int, given: Sequence[Given], *, now: datetime) -> "There":
+        numbers, indices = zip(*given, strict=True)
+        told = (numbers, *zip(*indices, strict=True))  # columns are pickled at a sixth of the cost
+        return There(self._pool.submit(_seal_there, chunk, told, now), given)
+
+
+class There:
+    """A chunk in another process, which tells what is not known here, by columns as well."""
+
+    def __init__(self, future: "Future[tuple[str, _Columns]]", given: Sequence[Given]) -> None:
+        self._future, self._given = future, given
+
+    def result(self) -> SealedChunk:
+        digest, columns = self._future.result()
+        rows = [
+            SealedRow(number, form, taken, sha256, kid, expires_at)
+            for (number, taken), form, sha256, kid, expires_at in zip(
+                self._given, *columns, strict=True
+            )
+        ]
+        return SealedChunk(digest, rows)
 
 
 def _slices(rows: int) -> list[range]:
@@ -205,7 +224,9 @@ def _check_there(part: range, now: datetime) -> list[RowFault]:
     return _IN_WORKER[0].check_slice(part, now)
 
 
-def _seal_there(
-    chunk: int, numbers: Sequence[str], places: Sequence[Place], now: datetime
-) -> SealedChunk:
-    return _IN_WORKER[0].seal_chunk(chunk, list(map(Given, numbers, places)), now)
+def _seal_there(chunk: int, told: _Columns, now: datetime) -> tuple[str, _Columns]:
+    numbers, *indices = told
+    given = list(map(Given, numbers, map(Taken, *indices)))
+    digest, rows = _IN_WORKER[0].seal_chunk(chunk, given, now)
+    _, forms, _, *others = zip(*rows, strict=True)
+    return digest, (forms, *others)

@@ -20,6 +20,22 @@ Place = tuple[str, int]  # status list and index
 LANGUAGES = ("zh-Hans", "zh-Hant", "en", "pt")
 
 
+class Taken(NamedTuple):
+    """A status index that was taken for good.
+
+    block, turn  the number of the block that it came from, and where it stood there
+    """
+
+    uri: str
+    idx: int
+    block: int
+    turn: int
+
+    @property
+    def place(self) -> Place:
+        return self.uri, self.idx
+
+
 class NamedKey(NamedTuple):
     """A holder's public key that is sound as a JWK, of which no key is made: sealing names it only.
 

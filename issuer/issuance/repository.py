@@ -6,7 +6,7 @@ then, an index once taken is never taken again.
 
 import struct
 from collections.abc import Sequence
-from itertools import repeat
+from itertools import compress, repeat
 from typing import Any, NamedTuple
 
 from sqlalchemy import (
@@ -22,8 +22,8 @@ from sqlalchemy import (
 )
 
 from issuer.audit.trail import OPERATOR, note
-from issuer.database import certificate, form, reading, status_block, status_list, transaction
-from issuer.issuance.models import Place
+from issuer.database import certificate, form, reading, status_block, transaction
+from issuer.issuance.models import Taken
 from talentseal.bundle import Bundle
 from talentseal.errors import RefusedError, UnavailableError
 from talentseal.status import StatusList
@@ -32,31 +32,30 @@ _INDEX_BYTES = 4
 
 # Statements asked for every certificate, built once.
 _BLOCK = status_block.c
-_WANTED: BindParameter[str] = bindparam("wanted")
-_USABLE = select(_BLOCK.block, _BLOCK.uri).where(_BLOCK.used < _BLOCK.size).order_by(_BLOCK.number)
-_COUNTERS = select(_BLOCK.used, _BLOCK.size).where(_BLOCK.block == _WANTED).with_for_update()
+_WANTED: BindParameter[int] = bindparam("wanted")
+_USABLE = select(_BLOCK.number, _BLOCK.uri).where(_BLOCK.used < _BLOCK.size).order_by(_BLOCK.number)
+_COUNTERS = select(_BLOCK.used, _BLOCK.size).where(_BLOCK.number == _WANTED).with_for_update()
 _TAKE = (
     update(status_block)
-    .where(_BLOCK.block == _WANTED, _BLOCK.used == bindparam("before"))
+    .where(_BLOCK.number == _WANTED, _BLOCK.used == bindparam("before"))
     .values(used=bindparam("after"))
 )
 _PART = select(
     func.substr(_BLOCK.packed, bindparam("start"), bindparam("length"), type_=LargeBinary)
-).where(_BLOCK.block == _WANTED)
+).where(_BLOCK.number == _WANTED)
 _ROOM = select(func.sum(_BLOCK.size - _BLOCK.used))
 _LONGEST = select(_BLOCK.uri).order_by(func.length(_BLOCK.uri).desc()).limit(1)
-_LISTS = select(status_list)
 
 
 class Record(NamedTuple):
-    """One certificate for the books. `copies`: form, place, SHA-256 (hex) of the bytes of each."""
+    """One certificate for the books. `copies`: form, index, SHA-256 (hex) of the bytes of each."""
 
     number: str
     type_id: str
     kid: str
     sealed_at: int
     expires_at: int
-    copies: Sequence[tuple[str, Place, str]]
+    copies: Sequence[tuple[str, Taken, str]]
 
 
 def usable_list(engine: Engine, bundle: Bundle) -> str:
@@ -74,26 +73,27 @@ def longest_uri(db: Connection) -> str | None:
     return db.execute(_LONGEST).scalar()
 
 
-def take_indices(engine: Engine, bundle: Bundle, forms: Sequence[str]) -> dict[str, Place]:
+def take_indices(engine: Engine, bundle: Bundle, forms: Sequence[str]) -> dict[str, Taken]:
     """One index for each form, for good. Raises UnavailableError `STATUS_LIST_UNPUBLISHED`."""
     with transaction(engine) as db:
         return dict(zip(forms, take_in(db, bundle, len(forms)), strict=True))
 
 
-def take_in(db: Connection, bundle: Bundle, count: int) -> list[Place]:
+def take_in(db: Connection, bundle: Bundle, count: int) -> list[Taken]:
     """So many indices, which stand or fall with the transaction.
 
     Raises UnavailableError `STATUS_LIST_UNPUBLISHED`.
     """
-    places: list[Place] = []
+    taken: list[Taken] = []
     for block, held in _usable_blocks(db, bundle):
-        while len(places) < count and (taken := _advance(db, block.block, count - len(places))):
+        while len(taken) < count and (turns := _advance(db, block.number, count - len(taken))):
+            indices = _indices_at(db, block.number, turns)
+            found = map(Taken, repeat(block.uri), indices, repeat(block.number), turns)
             # After a restore the world may know more about an index than this database does.
-            usable = held.valid_of(_indices_at(db, block.block, taken))
-            places += zip(repeat(block.uri), usable, strict=False)
-    if len(places) < count:
+            taken += compress(found, held.are_valid(indices))
+    if len(taken) < count:
         raise _no_room()
-    return places
+    return taken
 
 
 def room(db: Connection) -> int:
@@ -104,7 +104,6 @@ def room(db: Connection) -> int:
 
 def add_block(db: Connection, block: str, uri: str, indices: Sequence[int]) -> None:
     """Indices of a status list for this issuer alone, in order of use."""
-    _number_list(db, uri)
     packed = struct.pack(f">{len(indices)}I", *indices)
     db.execute(
         insert(status_block).values(block=block, uri=uri, packed=packed, size=len(indices), used=0)
@@ -117,15 +116,14 @@ def indices_of(db: Connection, uri: str) -> set[int]:
     return {index for part in packed for (index,) in struct.iter_unpack(">I", part)}
 
 
-def _indices_at(db: Connection, block: str, places: range) -> Sequence[int]:
-    """Some indices of a block, by their places in the order of use."""
-    start, length = places.start * _INDEX_BYTES + 1, len(places) * _INDEX_BYTES
+def _indices_at(db: Connection, block: int, turns: range) -> Sequence[int]:
+    start, length = turns.start * _INDEX_BYTES + 1, len(turns) * _INDEX_BYTES
     data = db.execute(_PART, {"wanted": block, "start": start, "length": length}).scalar_one()
-    return struct.unpack(f">{len(places)}I", data)
+    return struct.unpack(f">{len(turns)}I", data)
 
 
-def _advance(db: Connection, block: str, count: int) -> range:
-    """The next positions of a block, at most `count`; none when it is used up."""
+def _advance(db: Connection, block: int, count: int) -> range:
+    """The next turns of a block, at most `count`; none when it is used up."""
     row = db.execute(_COUNTERS, {"wanted": block}).one()
     end = min(row.size, row.used + count)
     moved = db.execute(_TAKE, {"wanted": block, "before": row.used, "after": end})
@@ -194,33 +192,19 @@ def add_copies_in(db: Connection, record: Record, *, actor: str = OPERATOR, **fa
 
 
 def _add_forms(db: Connection, record: Record) -> None:
-    lists = numbered_lists(db)
     rows = [
-        {"certificate": record.number, "form": name, "list": lists[uri], "idx": idx,
-         "sha256": digest}
-        for name, (uri, idx), digest in record.copies
+        {"certificate": record.number, "form": name, "block": index.block, "turn": index.turn,
+         "idx": index.idx, "sha256": digest}
+        for name, index, digest in record.copies
     ]  # fmt: skip
     db.execute(insert(form), rows)
-
-
-def numbered_lists(db: Connection) -> dict[str, int]:
-    """The number here of every status list from which indices ever came, by its URI."""
-    return {row.uri: row.number for row in db.execute(_LISTS)}
-
-
-def _number_list(db: Connection, uri: str) -> None:
-    """Give a status list its number, unless it has one; a transaction that writes is alone."""
-    lists = numbered_lists(db)
-    if uri not in lists:
-        number = max(lists.values(), default=0) + 1
-        db.execute(insert(status_list).values(number=number, uri=uri))
 
 
 def listed(engine: Engine) -> list[dict[str, Any]]:
     """Every certificate in order of sealing, without a word about persons."""
     column = certificate.c
     names = ("id", "type", "state", "sealed_at", "expires_at")
-    wanted = select(*(column[name] for name in names)).order_by(column.sealed_at, column.id)
+    wanted = select(*(column[name] for name in names)).order_by(column.seq)
     with reading(engine) as db:
         rows = db.execute(wanted).all()
         forms = db.execute(select(form.c.certificate, form.c.form).order_by(form.c.form)).all()

@@ -43,11 +43,11 @@ def issue(office: Office, order: Order, *, now: datetime, random: Random = os.ur
     uri = repository.usable_list(office.engine, bundle)
     plan, kid = settled(bundle, order, standing, uri, now=now, random=random)
     signer = office.signer(kid)
-    places = repository.take_indices(office.engine, bundle, order.forms)
-    sealed = seal(plan, places, signer, random=random)
+    taken = repository.take_indices(office.engine, bundle, order.forms)
+    sealed = seal(plan, {form: one.place for form, one in taken.items()}, signer, random=random)
     check_sealed(sealed, bundle, now=now)
     number = new_number(random)
-    copies = [(name, places[name], digest) for name, digest in digests(order, sealed).items()]
+    copies = [(name, taken[name], digest) for name, digest in digests(order, sealed).items()]
     repository.add(
         office.engine, Record(number, order.type_id, kid, to_seconds(now), plan.exp, copies)
     )
@@ -178,10 +178,11 @@ def new_number(random: Callable[[int], bytes]) -> str:
     return new_numbers(random, 1)[0]
 
 
-def new_numbers(random: Callable[[int], bytes], count: int) -> list[str]:
-    """So many of them; two may be equal."""
-    text = random(count * ID_LENGTH).translate(_CHARACTER_OF_BYTE).decode()
-    return [text[at : at + ID_LENGTH] for at in range(0, len(text), ID_LENGTH)]
+def new_numbers(random: Callable[[int], bytes], count: int, *, start: str = "") -> list[str]:
+    """So many of them that begin so; two may be equal."""
+    length = ID_LENGTH - len(start)
+    text = random(count * length).translate(_CHARACTER_OF_BYTE).decode()
+    return [start + text[at : at + length] for at in range(0, len(text), length)]
 
 
 def spelled(number: str) -> str:

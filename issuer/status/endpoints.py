@@ -8,7 +8,7 @@ from fastapi import APIRouter, Depends, Path, Query, Request, Response
 from pydantic import BaseModel, ConfigDict, Field
 from sqlalchemy import Connection
 
-from issuer.acts import Match, Octets, answer, once, place_after
+from issuer.acts import Match, Octets, answer, once
 from issuer.database import reading
 from issuer.issuance.service import spelled
 from issuer.office import Office
@@ -20,7 +20,7 @@ from issuer.status.service import change_in, unknown
 from talentseal.encoding import format_time, to_seconds
 from talentseal.service.app import StrictRoute
 from talentseal.service.auth import Actor
-from talentseal.service.paging import Cursor, Limit, page
+from talentseal.service.paging import Cursor, Limit, number_after, page
 
 State = Literal["valid", "suspended", "revoked"]
 Number = Annotated[str, Path(max_length=20, description="As printed, such as 7Q4M2K9D.")]
@@ -80,11 +80,11 @@ def _add_reading(router: APIRouter, office: Office) -> None:
         given = {"state": state, "type": type_id}
         filters = {name: str(value) for name, value in given.items() if value is not None}
         with reading(office.engine) as db:
-            rows = repository.listed(db, filters, after=place_after(cursor), limit=limit + 1)
+            rows = repository.listed(db, filters, after=number_after(cursor), limit=limit + 1)
         response.headers["Cache-Control"] = "no-store"
         return page(
-            rows, limit, key=lambda row: f"{row.sealed_at} {row.id}", shown=shown,
-            request=request, response=response,
+            rows, limit, key=lambda row: str(row.seq), shown=shown, request=request,
+            response=response,
         )  # fmt: skip
 
     @router.get("/{number}", response_model=CredentialView)

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, select, tuple_
+from sqlalchemy import Connection, select
 
 from issuer.database import certificate, form
 
@@ -13,8 +13,13 @@ _COLUMN = certificate.c
 
 @dataclass(frozen=True, slots=True)
 class Certificate:
-    """One certificate on record. `forms`: how many copies of each form there are."""
+    """One certificate on record.
 
+    seq    its place in the order in which certificates came on record
+    forms  how many copies of each form there are
+    """
+
+    seq: int
     id: str
     type_id: str
     state: str
@@ -30,14 +35,12 @@ def find(db: Connection, number: str) -> Certificate | None:
 
 
 def listed(
-    db: Connection, filters: Mapping[str, str], *, after: tuple[int, str] | None, limit: int
+    db: Connection, filters: Mapping[str, str], *, after: int, limit: int
 ) -> list[Certificate]:
-    """In order of sealing. `filters`: columns from the caller's allow-list."""
-    query = select(certificate).order_by(_COLUMN.sealed_at, _COLUMN.id).limit(limit)
+    """Those beyond `after`, in order. `filters`: columns from the caller's allow-list."""
+    query = select(certificate).where(_COLUMN.seq > after).order_by(_COLUMN.seq).limit(limit)
     for name, value in filters.items():
         query = query.where(_COLUMN[name] == value)
-    if after is not None:
-        query = query.where(tuple_(_COLUMN.sealed_at, _COLUMN.id) > tuple_(*after))
     return _with_forms(db, query)
 
 
@@ -50,7 +53,14 @@ def _with_forms(db: Connection, query: Any) -> list[Certificate]:
         held[number][name] = held[number].get(name, 0) + 1
     return [
         Certificate(
-            row.id, row.type, row.state, row.version, row.sealed_at, row.expires_at, held[row.id]
+            row.seq,
+            row.id,
+            row.type,
+            row.state,
+            row.version,
+            row.sealed_at,
+            row.expires_at,
+            held[row.id],
         )
         for row in rows
     ]

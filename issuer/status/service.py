@@ -12,7 +12,7 @@ from datetime import datetime
 from sqlalchemy import Connection, insert, select, update
 
 from issuer.audit.trail import OPERATOR, note
-from issuer.database import certificate, form, outbox, status_list, transaction
+from issuer.database import certificate, form, outbox, status_block, transaction
 from issuer.issuance.service import spelled
 from issuer.office import Office, standing_in
 from issuer.status.ordering import next_seq, signed
@@ -137,6 +137,6 @@ def unknown(number: str) -> RefusedError:
 
 
 def _changes(db: Connection, number: str, value: int) -> list[StatusChange]:
-    wanted = select(status_list.c.uri, form.c.idx).where(form.c.certificate == number)
-    rows = db.execute(wanted.join(status_list, form.c.list == status_list.c.number)).all()
+    wanted = select(status_block.c.uri, form.c.idx).where(form.c.certificate == number)
+    rows = db.execute(wanted.join(status_block, form.c.block == status_block.c.number)).all()
     return [StatusChange(uri=row.uri, idx=row.idx, value=value) for row in rows]

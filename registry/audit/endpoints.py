@@ -5,12 +5,12 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Depends, Query, Request, Response
 from pydantic import BaseModel, Field
 
-from registry.acts import new_router, number_after
+from registry.acts import new_router
 from registry.audit.trail import listed
 from registry.house import House
 from registry.operators.endpoints import ANYONE, operator
 from talentseal.service.auth import Actor
-from talentseal.service.paging import Cursor, Limit, page
+from talentseal.service.paging import Cursor, Limit, number_after, page
 
 Filter = Annotated[str | None, Query(max_length=512, pattern=r"^[ -~]+$")]
 

@@ -14,7 +14,6 @@ from registry.acts import (
     EntityId,
     Octets,
     new_router,
-    number_after,
     once,
 )
 from registry.house import House
@@ -30,7 +29,7 @@ from schemas.registry import MAX_BLOCK, Enrolment, RestoreCode, VerifierEnrolmen
 from talentseal.encoding import MAX_JWS_BYTES, dump_json, parse_time, to_seconds
 from talentseal.service.answers import add_public, public
 from talentseal.service.auth import Actor
-from talentseal.service.paging import Cursor, Limit, after, page
+from talentseal.service.paging import Cursor, Limit, after, number_after, page
 
 LIST_SECONDS = 60
 DEFAULT_BLOCK = 256

@@ -1,7 +1,7 @@
 """Lists in pages: a limit, a cursor, and the address of the next page.
 
 A cursor is the key of the last row shown, so that rows that come or go meanwhile neither repeat nor
-hide others. It is opaque to callers and holds nothing that is not in the list itself.
+hide others. It is opaque to callers and tells nothing but where that row stands.
 """
 
 from collections.abc import Callable, Sequence
@@ -30,9 +30,19 @@ def after(cursor: str | None) -> str | None:
     try:
         return b64url_decode(cursor).decode("utf-8")
     except (InputError, UnicodeDecodeError) as error:
-        raise UsageError(
-            "the cursor is none of ours", hint="Take it from `next` of the page before."
-        ) from error
+        raise _foreign() from error
+
+
+def number_after(cursor: str | None) -> int:
+    """The number after which a page begins. Raises UsageError for a cursor not made here."""
+    key = after(cursor) or "0"
+    if not (key.isascii() and key.isdigit() and len(key) < 16):
+        raise _foreign()
+    return int(key)
+
+
+def _foreign() -> UsageError:
+    return UsageError("the cursor is none of ours", hint="Take it from `next` of the page before.")
 
 
 def page(

@@ -42,7 +42,9 @@ def seal_from_a_forgotten_block(bureau: Bureau, copy: Path) -> str:
 def places(bureau: Bureau) -> list[tuple[str, int]]:
     return [
         (uri, idx)
-        for uri, idx in bureau.rows("SELECT uri, idx FROM form JOIN status_list ON list = number")
+        for uri, idx in bureau.rows(
+            "SELECT uri, idx FROM form JOIN status_block ON form.block = number"
+        )
     ]
 
 

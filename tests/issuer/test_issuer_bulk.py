@@ -73,7 +73,7 @@ def check_books(bureau: Bureau, count: int) -> None:
     recorded = bureau.rows("SELECT id FROM certificate")
     assert {one["id"] for one in out} == {row[0] for row in recorded}
     assert len(recorded) == count
-    places = bureau.rows("SELECT uri, idx FROM form JOIN status_list ON list = number")
+    places = bureau.rows("SELECT uri, idx FROM form JOIN status_block ON form.block = number")
     assert len(set(places)) == len(places) == count
     sealed = bureau.rows("SELECT count FROM audit WHERE act = 'sealed-in-bulk'")
     assert sum(row[0] for row in sealed) == count

@@ -38,7 +38,7 @@ def check_books(bureau: Bureau, files: list[Path]) -> None:
     """The database is whole; what left the house is on record, each under its own index."""
     if not bureau.url:
         assert bureau.rows("PRAGMA integrity_check") == [("ok",)]
-    recorded = bureau.rows("SELECT uri, idx FROM form JOIN status_list ON list = number")
+    recorded = bureau.rows("SELECT uri, idx FROM form JOIN status_block ON form.block = number")
     handed_out = [index_of(path) for path in files]
     assert len(set(recorded)) == len(recorded) <= bureau.taken()
     assert len(set(handed_out)) == len(handed_out)

@@ -123,7 +123,7 @@ def check(bureau: Bureau, counter: Counter, ledger: Ledger) -> None:
     """Nothing acknowledged is missing, nothing is there twice, and the books are whole."""
     assert dict(bureau.rows("SELECT id, state FROM issuance")) == ledger.issuances
     assert dict(bureau.rows("SELECT id, state FROM certificate")) == ledger.certificates
-    places = bureau.rows("SELECT uri, idx FROM form JOIN status_list ON list = number")
+    places = bureau.rows("SELECT uri, idx FROM form JOIN status_block ON form.block = number")
     assert len(set(places)) == len(places) == len(ledger.certificates)
     assert bureau.taken() == len(places)  # one transaction: no index is lost either
     revoked = sum(state == "revoked" for state in ledger.certificates.values())

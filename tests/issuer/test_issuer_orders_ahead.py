@@ -62,7 +62,7 @@ def said(bureau: Bureau, number: str) -> list[int | None]:
     """What the newest public list says of a certificate's forms."""
     bureau.registry.ask("publish")
     bureau.sync()
-    query = "SELECT certificate, uri, idx FROM form JOIN status_list ON list = number"
+    query = "SELECT certificate, uri, idx FROM form JOIN status_block ON form.block = number"
     places = [(uri, idx) for owner, uri, idx in bureau.rows(query) if owner == number]
     found = [(bureau.bundle().find_status(SZ, uri), idx) for uri, idx in places]
     return [held.value(idx) for held, idx in found if isinstance(held, StatusList)]

@@ -54,7 +54,7 @@ def test_an_act_is_in_the_registry_at_once_and_a_folder_is_not_used(
     assert not list(bureau.orders.glob("*.jws"))
     bureau.registry.ask("publish")
     bureau.sync()
-    uri, idx = bureau.rows("SELECT uri, idx FROM form JOIN status_list ON list = number")[0]
+    uri, idx = bureau.rows("SELECT uri, idx FROM form JOIN status_block ON form.block = number")[0]
     held = bureau.bundle().find_status(SZ, uri)
     assert held is not None
     assert not isinstance(held, str)

@@ -57,13 +57,13 @@ def go_on(bureau: Bureau) -> dict[str, Any]:
 
 
 def places(bureau: Bureau) -> set[tuple[str, int]]:
-    found = bureau.rows("SELECT uri, idx FROM form JOIN status_list ON list = number")
+    found = bureau.rows("SELECT uri, idx FROM form JOIN status_block ON form.block = number")
     assert len(set(found)) == len(found)
     return {(uri, idx) for uri, idx in found}
 
 
 def places_of(bureau: Bureau, number: str) -> list[tuple[str, int]]:
-    query = "SELECT certificate, uri, idx FROM form JOIN status_list ON list = number"
+    query = "SELECT certificate, uri, idx FROM form JOIN status_block ON form.block = number"
     return [(uri, idx) for certificate, uri, idx in bureau.rows(query) if certificate == number]
 
 

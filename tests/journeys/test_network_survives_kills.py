@@ -235,7 +235,9 @@ def check_books(house: Bureau, ledger: Ledger) -> None:
 
 def check_indices(house: Bureau, network: Network, ledger: Ledger) -> None:
     """No index twice; the public list says what was acknowledged, and nothing else."""
-    forms = house.rows("SELECT certificate, uri, idx FROM form JOIN status_list ON list = number")
+    forms = house.rows(
+        "SELECT certificate, uri, idx FROM form JOIN status_block ON form.block = number"
+    )
     places = [(uri, idx) for _, uri, idx in forms]
     assert len(set(places)) == len(places)
     wanted = {(uri, idx): int(number in ledger.revoked) for number, uri, idx in forms}

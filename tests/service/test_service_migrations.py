@@ -30,6 +30,7 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.types import JSON
 
 from issuer import database as issuer
+from issuer.issuance.repository import add_block, indices_of
 from registry import database as registry
 from registry.tables import metadata as registry_metadata
 from talentseal.service.database import Schema, connect, read_only
@@ -108,12 +109,64 @@ def test_forms_keep_their_lists_when_lists_get_numbers(engine: Engine) -> None:
     with engine.begin() as db:
         db.execute(text(block))
         db.execute(text(form), [{"c": str(c), "u": u, "i": i} for c, (u, i) in enumerate(places)])
-    issuer.SCHEMA.migrate(engine)
+    command.upgrade(issuer.SCHEMA.config(engine), "0005")
     found = "SELECT certificate, uri, idx FROM form JOIN status_list ON list = number ORDER BY 1"
     with read_only(engine).connect() as db:
         assert db.execute(text(found)).all() == [(str(c), *place) for c, place in enumerate(places)]
         known = db.execute(text("SELECT uri FROM status_list ORDER BY number")).scalars().all()
     assert known == ["https://a.example/1", "https://b.example/2", "https://c.example/3"]
+
+
+@both_databases
+def test_forms_learn_the_turns_of_their_indices(engine: Engine) -> None:
+    """Two blocks of one list and one of another; index 5 is twice in one, and 9 in no block."""
+    command.upgrade(issuer.SCHEMA.config(engine), "0006")
+    lists = ["https://a.example/1", "https://b.example/2", "https://c.example/3"]
+    blocks = [("first", lists[0], [7, 5, 3], 2), ("again", lists[0], [5, 8], 2),
+              ("other", lists[1], [5], 1)]  # fmt: skip
+    forms = [(0, 5), (0, 8), (0, 7), (1, 5), (2, 9), (2, 4)]  # number of the list less one, index
+    add = (
+        "INSERT INTO status_block (block, uri, packed, size, used) "
+        "VALUES (:block, :uri, :packed, :size, :used)"
+    )
+    with engine.begin() as db:
+        for number, uri in enumerate(lists, 1):
+            found = {"number": number, "uri": uri}
+            db.execute(text("INSERT INTO status_list VALUES (:number, :uri)"), found)
+        for block, uri, indices, used in blocks:
+            packed = struct.pack(f">{len(indices)}I", *indices)
+            size = len(indices)
+            told = {"block": block, "uri": uri, "packed": packed, "size": size, "used": used}
+            db.execute(text(add), told)
+        db.execute(
+            text(
+                "INSERT INTO form (certificate, form, list, idx, sha256) "
+                "VALUES (:at, 'paper', :list, :idx, :at)"
+            ),
+            [{"at": str(at), "list": one + 1, "idx": idx} for at, (one, idx) in enumerate(forms)],
+        )
+    issuer.SCHEMA.migrate(engine)
+    wanted = (
+        "SELECT certificate, status_block.block, turn, uri, idx, sha256 FROM form "
+        "JOIN status_block ON form.block = number ORDER BY certificate"
+    )
+    turns = [
+        ("first", 1),
+        ("again", 1),
+        ("first", 0),
+        ("other", 0),
+        ("before-1", 1),
+        ("before-1", 0),
+    ]
+    with engine.begin() as db:
+        assert db.execute(text(wanted)).all() == [
+            (str(at), *turn, lists[number], idx, str(at))
+            for at, (turn, (number, idx)) in enumerate(zip(turns, forms, strict=True))
+        ]
+        made = "SELECT size, used, packed FROM status_block WHERE block = 'before-1'"
+        assert db.execute(text(made)).one() == (2, 2, struct.pack(">2I", 4, 9))
+        add_block(db, "next", lists[2], [1])  # numbers of blocks go on where they were
+        assert indices_of(db, lists[2]) == {4, 9, 1}
 
 
 @both_databases
@@ -132,9 +185,31 @@ def test_indices_keep_their_order_when_they_are_packed(engine: Engine) -> None:
     with read_only(engine).connect() as db:
         found = db.execute(text("SELECT packed, size, used FROM status_block ORDER BY number"))
         (packed, *rest), (one, *_), (none, *_), (_, *ended) = found.all()
+        assert indices_of(db, "https://c.example/3") == {7, 1048575, 0, 300, 5}
     assert (struct.unpack(">4I", packed), rest) == ((7, 1048575, 0, 300), [4, 1])
     assert (one, none) == (bytes((0, 0, 0, 5)), b"")
     assert ended == [4, 4]  # used up
+
+
+@both_databases
+def test_certificates_are_numbered_in_the_order_of_their_sealing(engine: Engine) -> None:
+    command.upgrade(issuer.SCHEMA.config(engine), "0007")
+    add = (
+        "INSERT INTO certificate (id, type, kid, sealed_at, expires_at, state, version) "
+        "VALUES (:id, 'some/1', 'K', :at, 9, 'revoked', 2)"
+    )
+    with engine.begin() as db:
+        times = {"A": 3, "C": 2, "B": 2}
+        db.execute(text(add), [{"id": name, "at": at} for name, at in times.items()])
+    issuer.SCHEMA.migrate(engine)
+    with engine.begin() as db:
+        db.execute(insert(issuer.certificate).values(
+            id="D", type="some/1", kid="K", sealed_at=1, expires_at=9, state="valid"))  # fmt: skip
+        found = db.execute(text("SELECT * FROM certificate ORDER BY seq")).all()
+    assert found == [
+        (1, "B", "some/1", "K", 2, 9, "revoked", 2), (2, "C", "some/1", "K", 2, 9, "revoked", 2),
+        (3, "A", "some/1", "K", 3, 9, "revoked", 2), (4, "D", "some/1", "K", 1, 9, "valid", 1),
+    ]  # fmt: skip
 
 
 @each_role

@@ -1,0 +1,102 @@
+"""A form names the block and the turn of its index: what guards indices grows at its end.
+
+Indices come in random order, so that an index of the database over them changed one page for each
+row, ever more as it grew. A form whose index no block here knows, which only an odd registry of old
+can have caused, is given a block of its own that is used up.
+"""
+
+import struct
+from collections.abc import Iterable, Iterator
+from itertools import groupby
+from operator import itemgetter
+
+import sqlalchemy as sa
+from alembic import op
+
+from talentseal.service.migrations import NUMBER
+
+revision = "0007"
+down_revision = "0006"
+_KNOW = sa.text(
+    "INSERT INTO form_turn (uri, idx, block, turn) VALUES (:uri, :idx, :block, :turn) "
+    "ON CONFLICT DO NOTHING"  # two blocks of old with one index: the first has it
+)
+
+_EMPTY = sa.text("UPDATE status_block SET packed = :packed WHERE number = :number")
+_ADD = sa.text(
+    "INSERT INTO status_block (block, uri, size, used, packed) "
+    "VALUES (:block, :uri, :size, :size, :packed) RETURNING number"
+)
+
+
+def upgrade() -> None:
+    op.rename_table("form", "form_before")
+    op.drop_index("form_by_certificate", "form_before")
+    op.create_table(
+        "form_turn", _text("uri"), _number("idx"), _number("block"), _number("turn"),
+        sa.PrimaryKeyConstraint("uri", "idx"),
+    )  # fmt: skip
+    _know_blocks(op.get_bind())
+    _keep_unknown(op.get_bind())
+    op.create_table(
+        "form", _text("certificate"), _text("form"), _number("block"), _number("turn"),
+        _number("idx"), _text("sha256"), sa.PrimaryKeyConstraint("block", "turn"),
+        sqlite_with_rowid=False,
+    )  # fmt: skip
+    op.execute(
+        "INSERT INTO form (certificate, form, block, turn, idx, sha256) SELECT certificate, form, "
+        "block, turn, known.idx, sha256 FROM form_before JOIN status_list ON list = number JOIN "
+        "form_turn AS known ON known.uri = status_list.uri AND known.idx = form_before.idx"
+    )
+    for table in ("form_turn", "form_before", "status_list"):
+        op.drop_table(table)
+    op.create_index("form_by_certificate", "form", ["certificate"])
+
+
+def _know_blocks(db: sa.Connection) -> None:
+    """Where every index that was used stood, block after block."""
+    column = sa.table("status_block", *map(sa.column, ("number", "uri", "used", "packed"))).c
+    for number in db.execute(sa.select(column.number).order_by(column.number)).scalars().all():
+        wanted = sa.select(column.uri, column.used, column.packed).where(column.number == number)
+        uri, used, packed = db.execute(wanted).one()
+        if not packed:  # SQLite's default, which is a text and no bytes
+            db.execute(_EMPTY, {"number": number, "packed": b""})
+            continue
+        _know(db, uri, number, struct.unpack(f">{len(packed) // 4}I", packed)[:used])
+
+
+def _keep_unknown(db: sa.Connection) -> None:
+    """A block of its own for what no block knows of a list."""
+    for count, (uri, indices) in enumerate(_unknown(db), 1):
+        packed = struct.pack(f">{len(indices)}I", *indices)
+        values = {"block": f"before-{count}", "uri": uri, "size": len(indices), "packed": packed}
+        _know(db, uri, db.execute(_ADD, values).scalar_one(), indices)
+
+
+def _unknown(db: sa.Connection) -> Iterator[tuple[str, list[int]]]:
+    rows = db.execute(
+        sa.text(
+            "SELECT status_list.uri, form_before.idx FROM form_before "
+            "JOIN status_list ON list = number LEFT JOIN form_turn AS known "
+            "ON known.uri = status_list.uri AND known.idx = form_before.idx "
+            "WHERE known.idx IS NULL ORDER BY 1, 2"
+        )
+    ).all()
+    for uri, same in groupby(rows, itemgetter(0)):
+        yield uri, [idx for _, idx in same]
+
+
+def _know(db: sa.Connection, uri: str, block: int, indices: Iterable[int]) -> None:
+    rows = [
+        {"uri": uri, "idx": idx, "block": block, "turn": turn} for turn, idx in enumerate(indices)
+    ]
+    if rows:
+        db.execute(_KNOW, rows)
+
+
+def _text(name: str) -> sa.Column[str]:
+    return sa.Column(name, sa.String(), nullable=False)
+
+
+def _number(name: str) -> sa.Column[int]:
+    return sa.Column(name, NUMBER, nullable=False)
