@@ -49,6 +49,13 @@ def pair(
     blocks  pairs of blocks; at least 2, and 300 for a figure that a goal is held against
     clock   seconds of CPU of this thread; pass `time.perf_counter` only where wall time is meant
     """
+    return compare(*take(floor, ours, blocks=blocks, calls=calls, clock=clock), calls=calls)
+
+
+def take(
+    floor: Act, ours: Act, *, blocks: int, calls: int, clock: Clock
+) -> tuple[list[float], list[float]]:
+    """The seconds of each block of `floor` and of `ours`, for whoever joins several such rows."""
     if blocks < 2 or calls < 1:
         raise ValueError("a pairing needs two blocks of one call at least")
     block_seconds(floor, calls, clock)  # steady state: caches filled, code specialised
@@ -62,7 +69,7 @@ def pair(
         else:
             floors.append(block_seconds(floor, calls, clock))
             all_ours.append(block_seconds(ours, calls, clock))
-    return compare(floors, all_ours, calls=calls)
+    return floors, all_ours
 
 
 def block_seconds(act: Act, calls: int, clock: Clock) -> float:
