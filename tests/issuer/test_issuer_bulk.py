@@ -238,6 +238,7 @@ def test_without_room_for_all_rows_none_is_sealed(bureau: Bureau) -> None:
 BULK = "import sys; from issuer.cli import main; main({argv!r})"
 
 
+@pytest.mark.timeout(300)
 @both_databases
 def test_a_killed_job_goes_on_and_no_row_is_lost_or_doubled(bureau: Bureau) -> None:
     room_for(bureau, 24_000)

@@ -72,6 +72,7 @@ def act(counter: Counter, ledger: Ledger, who: str, method: str, path: str, body
     return made
 
 
+@pytest.mark.timeout(300)
 @both_databases
 def test_what_was_acknowledged_is_there_once_after_every_kill(bureau: Bureau) -> None:
     ledger, chance = Ledger(), random.Random(KILLS)  # noqa: S311  moments

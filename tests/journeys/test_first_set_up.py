@@ -7,6 +7,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
 from transcripts import play
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -19,6 +20,7 @@ def set_up_block() -> list[str]:
     return found[1].splitlines()
 
 
+@pytest.mark.timeout(300)
 def test_whoever_types_the_first_set_up_can_seal_and_check(tmp_path: Path) -> None:
     home = tmp_path / "home"
     environment = {
