@@ -20,6 +20,7 @@ from talentseal.commandline import (
     device_settings,
     key_passphrase,
     keys_folder,
+    note_migration,
     role_home,
     setting,
 )
@@ -69,7 +70,7 @@ class Office:
 
     def migrate(self) -> None:
         """Bring the database to the schema of this program. Raises UnavailableError."""
-        SCHEMA.migrate(connect(self._database()))
+        SCHEMA.migrate(connect(self._database()), told=note_migration)
 
     def _database(self) -> str:
         make_private_folder(self.home)

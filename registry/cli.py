@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import typer
 
-from talentseal.commandline import emit, main_door, new_app, now
+from talentseal.commandline import emit, main_door, new_app, note_migration, now
 from talentseal.errors import Exit, UsageError
 
 if TYPE_CHECKING:
@@ -92,7 +92,7 @@ def migrate(*, as_json: Json = False) -> None:
     from registry.settings import load_settings
     from talentseal.service.database import connect
 
-    SCHEMA.migrate(connect(load_settings().database))
+    SCHEMA.migrate(connect(load_settings().database), told=note_migration)
     emit({"schema": REVISION}, as_json=as_json, text=f"Schema {REVISION}.")
 
 

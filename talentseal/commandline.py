@@ -167,6 +167,11 @@ def note(text: str) -> None:
     print(visible(text), file=sys.stderr)
 
 
+def note_migration(found: str, wanted: str) -> None:
+    """For people: what `migrate` is about to do, which takes a while where much is on record."""
+    note(f"From schema {found} to {wanted}. Nobody else is let in until it is done.")
+
+
 def is_terminal() -> bool:
     """Whether a person is watching: colours and progress are for them alone."""
     return sys.stdout.isatty() and sys.stderr.isatty() and not os.environ.get("NO_COLOR")

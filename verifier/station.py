@@ -17,7 +17,7 @@ from sqlalchemy import Engine
 
 from schemas.openid4vp import DcqlQuery
 from talentseal.bundle import Bundle, Memo
-from talentseal.commandline import now, role_home, setting
+from talentseal.commandline import note_migration, now, role_home, setting
 from talentseal.encoding import to_seconds
 from talentseal.errors import InputError, UnavailableError, UsageError
 from talentseal.files import make_private_folder, read_bounded
@@ -132,7 +132,7 @@ def migrate() -> None:
     """Bring the database to the schema of this program. Raises UnavailableError."""
     from talentseal.service.database import connect
 
-    SCHEMA.migrate(connect(database_url(role_home(ROLE))))
+    SCHEMA.migrate(connect(database_url(role_home(ROLE))), told=note_migration)
 
 
 def load_policies(home: Path) -> dict[str, Policy]:

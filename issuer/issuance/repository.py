@@ -201,7 +201,7 @@ def _add_forms(db: Connection, record: Record) -> None:
 
 
 def listed(engine: Engine) -> list[dict[str, Any]]:
-    """Every certificate in order of sealing, without a word about persons."""
+    """Every certificate in the order of record, without a word about persons."""
     column = certificate.c
     names = ("id", "type", "state", "sealed_at", "expires_at")
     wanted = select(*(column[name] for name in names)).order_by(column.seq)

@@ -14,7 +14,7 @@ import os
 import sqlite3
 import stat
 import weakref
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
@@ -71,7 +71,7 @@ _FAULTS: Mapping[tuple[str, ...], tuple[str, str]] = {
     ),
     ("42501",): (
         "does not grant its user what is needed",
-        "Make that user the owner of the database and its tables. Nothing was changed.",
+        "Grant it (operate.md, Databases), or make it the owner. Nothing was changed.",
     ),
     ("XX001", "XX002", "SQLITE_CORRUPT", "SQLITE_NOTADB"): (
         "is damaged, or is no database", "Restore the last backup. Nothing was changed.",
@@ -185,11 +185,19 @@ class Schema:
         with self.transaction(read_only(engine)) as connection:
             yield connection
 
-    def migrate(self, engine: Engine) -> None:
-        """Bring a database to this schema. Raises UnavailableError."""
+    def migrate(
+        self, engine: Engine, *, told: Callable[[str, str], None] = lambda _found, _wanted: None
+    ) -> None:
+        """Bring a database to this schema. Raises UnavailableError.
+
+        told  called with the revision of an older database and with this one, before a work that
+              may take a while
+        """
         from alembic import command
 
-        self.found(engine)
+        found = self.found(engine)
+        if found is not None and found < self.revision:
+            told(found, self.revision)
         with self.explained("cannot be brought to this version"):
             command.upgrade(self.config(engine), self.revision)
 

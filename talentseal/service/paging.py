@@ -35,7 +35,7 @@ def after(cursor: str | None) -> str | None:
 
 def number_after(cursor: str | None) -> int:
     """The number after which a page begins. Raises UsageError for a cursor not made here."""
-    key = after(cursor) or "0"
+    key = "0" if cursor is None else after(cursor) or ""
     if not (key.isascii() and key.isdigit() and len(key) < 16):
         raise _foreign()
     return int(key)

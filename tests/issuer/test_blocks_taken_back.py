@@ -147,3 +147,16 @@ def test_a_block_that_the_registry_refuses_is_told_and_the_orders_go_out_all_the
     refused = {"block": "b-of-somebody-else", "uri": uri, "code": "NOT_FOUND"}
     assert told["blocks"] == {"taken_back": 0, "known": 0, "left": 0, "refused": [refused]}
     assert "refused block b-of-somebody-else" in ran.err
+
+
+@both_databases
+def test_a_block_that_no_registry_gave_is_shown_to_none(bureau: Bureau) -> None:
+    """Such a one was made by a migration, for forms whose index no block knew."""
+    bureau.change(
+        "INSERT INTO status_block (block, uri, size, used, packed) "
+        "SELECT 'before-1', uri, 70000, 70000, '' FROM status_block"
+    )
+    told = bureau.ask("resend")["blocks"]
+    assert (told["left"], told["refused"]) == (1, [])
+    outcomes = bureau.registry.ask("publish")["orders"]
+    assert [one["state"] for one in outcomes] == ["known"]

@@ -1,5 +1,6 @@
 """Every migration of every role, one by one, on both databases, with rows already in the tables."""
 
+import re
 import struct
 from collections.abc import Iterator
 from pathlib import Path
@@ -42,6 +43,15 @@ ROLES = {
     "registry": (registry.SCHEMA, registry_metadata),
     "verifier": (verifier.SCHEMA, verifier.metadata),
 }
+ROOT = Path(__file__).resolve().parents[2]
+ADD_BLOCK = (
+    "INSERT INTO status_block (block, uri, packed, size, used) "
+    "VALUES (:block, :uri, :packed, :size, :used)"
+)
+ADD_FORM = (
+    "INSERT INTO form (certificate, form, list, idx, sha256) "
+    "VALUES (:at, 'paper', :list, :idx, :at)"
+)
 each_role = pytest.mark.parametrize("role", sorted(ROLES))
 
 
@@ -125,10 +135,6 @@ def test_forms_learn_the_turns_of_their_indices(engine: Engine) -> None:
     blocks = [("first", lists[0], [7, 5, 3], 2), ("again", lists[0], [5, 8], 2),
               ("other", lists[1], [5], 1)]  # fmt: skip
     forms = [(0, 5), (0, 8), (0, 7), (1, 5), (2, 9), (2, 4)]  # number of the list less one, index
-    add = (
-        "INSERT INTO status_block (block, uri, packed, size, used) "
-        "VALUES (:block, :uri, :packed, :size, :used)"
-    )
     with engine.begin() as db:
         for number, uri in enumerate(lists, 1):
             found = {"number": number, "uri": uri}
@@ -137,14 +143,9 @@ def test_forms_learn_the_turns_of_their_indices(engine: Engine) -> None:
             packed = struct.pack(f">{len(indices)}I", *indices)
             size = len(indices)
             told = {"block": block, "uri": uri, "packed": packed, "size": size, "used": used}
-            db.execute(text(add), told)
-        db.execute(
-            text(
-                "INSERT INTO form (certificate, form, list, idx, sha256) "
-                "VALUES (:at, 'paper', :list, :idx, :at)"
-            ),
-            [{"at": str(at), "list": one + 1, "idx": idx} for at, (one, idx) in enumerate(forms)],
-        )
+            db.execute(text(ADD_BLOCK), told)
+        rows = [{"at": str(at), "list": one + 1, "idx": idx} for at, (one, idx) in enumerate(forms)]
+        db.execute(text(ADD_FORM), rows)
     issuer.SCHEMA.migrate(engine)
     wanted = (
         "SELECT certificate, status_block.block, turn, uri, idx, sha256 FROM form "
@@ -189,6 +190,56 @@ def test_indices_keep_their_order_when_they_are_packed(engine: Engine) -> None:
     assert (struct.unpack(">4I", packed), rest) == ((7, 1048575, 0, 300), [4, 1])
     assert (one, none) == (bytes((0, 0, 0, 5)), b"")
     assert ended == [4, 4]  # used up
+
+
+@both_databases
+def test_nothing_more_is_used_of_blocks_that_are_not_what_they_should_be(engine: Engine) -> None:
+    """One block holds an index of another, and from one more was sealed than it says."""
+    command.upgrade(issuer.SCHEMA.config(engine), "0006")
+    uri = "https://a.example/1"
+    blocks = {"good": [1, 2, 3, 4], "shares": [9, 3, 8], "forgot": [5, 6, 7]}
+    with engine.begin() as db:
+        db.execute(text("INSERT INTO status_list VALUES (1, :uri)"), {"uri": uri})
+        for block, indices in blocks.items():
+            packed = struct.pack(f">{len(indices)}I", *indices)
+            told = {"block": block, "uri": uri, "packed": packed, "size": len(indices), "used": 1}
+            db.execute(text(ADD_BLOCK), told)
+        forms = [{"at": str(idx), "list": 1, "idx": idx} for idx in (1, 9, 5, 6)]
+        db.execute(text(ADD_FORM), forms)
+    issuer.SCHEMA.migrate(engine)
+    with read_only(engine).connect() as db:
+        found = db.execute(text("SELECT block, used FROM status_block ORDER BY number")).all()
+        turns = db.execute(text("SELECT idx, block, turn FROM form ORDER BY idx")).all()
+    assert found == [("good", 1), ("shares", 3), ("forgot", 3)]
+    assert turns == [(1, 1, 0), (5, 3, 0), (6, 3, 1), (9, 2, 0)]
+
+
+@pytest.mark.parametrize("kind", [POSTGRESQL], indirect=True)
+def test_what_the_owner_said_once_holds_for_the_tables_of_every_migration(engine: Engine) -> None:
+    """The two commands of the operator's page, with the names of here."""
+    page = (ROOT / "docs" / "operate.md").read_text("utf-8")
+    said = re.findall(r"^psql issuer -c '(ALTER DEFAULT PRIVILEGES .*)'$", page, re.MULTILINE)
+    assert len(said) == 2
+    add = (
+        "INSERT INTO certificate (id, type, kid, sealed_at, expires_at, state) "
+        "VALUES (:id, 'some/1', 'K', 1, 9, 'valid')"
+    )
+    with engine.begin() as db:
+        db.execute(text("CREATE ROLE desk"))
+        for line in said:
+            db.execute(text(line.replace("ROLE issuer", "ROLE CURRENT_USER")))
+    try:
+        for revision in ("0004", issuer.REVISION):
+            command.upgrade(issuer.SCHEMA.config(engine), revision)
+            with engine.begin() as db:
+                db.execute(text("SET LOCAL ROLE desk"))
+                db.execute(text(add), {"id": revision})
+        with engine.begin() as db:
+            assert db.execute(text("SELECT count(*) FROM certificate")).scalar() == 2
+    finally:
+        with engine.begin() as db:
+            db.execute(text("DROP OWNED BY desk"))
+            db.execute(text("DROP ROLE desk"))
 
 
 @both_databases

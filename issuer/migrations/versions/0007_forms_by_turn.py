@@ -1,8 +1,10 @@
 """A form names the block and the turn of its index: what guards indices grows at its end.
 
 Indices come in random order, so that an index of the database over them changed one page for each
-row, ever more as it grew. A form whose index no block here knows, which only an odd registry of old
-can have caused, is given a block of its own that is used up.
+row, ever more as it grew. What guards indices now does not see one that stands in two blocks, which
+is why no such block is taken in. Older versions took them in: of such a block, and of one from
+which more was sealed than it says, nothing more is used. A form whose index no block here knows,
+which only an odd registry of old can have caused, is given a block of its own that is used up.
 """
 
 import struct
@@ -19,7 +21,13 @@ revision = "0007"
 down_revision = "0006"
 _KNOW = sa.text(
     "INSERT INTO form_turn (uri, idx, block, turn) VALUES (:uri, :idx, :block, :turn) "
-    "ON CONFLICT DO NOTHING"  # two blocks of old with one index: the first has it
+    "ON CONFLICT DO NOTHING"  # where two blocks hold one index, the first has it
+)
+_KNOWN = sa.text("SELECT count(*) FROM form_turn WHERE block = :number")
+_END = sa.text("UPDATE status_block SET used = size WHERE number = :number")
+_END_ODD = (
+    "UPDATE status_block SET used = size WHERE EXISTS "
+    "(SELECT 1 FROM form WHERE form.block = status_block.number AND form.turn >= used)"
 )
 
 _EMPTY = sa.text("UPDATE status_block SET packed = :packed WHERE number = :number")
@@ -48,21 +56,25 @@ def upgrade() -> None:
         "block, turn, known.idx, sha256 FROM form_before JOIN status_list ON list = number JOIN "
         "form_turn AS known ON known.uri = status_list.uri AND known.idx = form_before.idx"
     )
+    op.execute(_END_ODD)
     for table in ("form_turn", "form_before", "status_list"):
         op.drop_table(table)
     op.create_index("form_by_certificate", "form", ["certificate"])
 
 
 def _know_blocks(db: sa.Connection) -> None:
-    """Where every index that was used stood, block after block."""
-    column = sa.table("status_block", *map(sa.column, ("number", "uri", "used", "packed"))).c
+    """Where every index stands, block after block."""
+    column = sa.table("status_block", *map(sa.column, ("number", "uri", "packed"))).c
     for number in db.execute(sa.select(column.number).order_by(column.number)).scalars().all():
-        wanted = sa.select(column.uri, column.used, column.packed).where(column.number == number)
-        uri, used, packed = db.execute(wanted).one()
+        wanted = sa.select(column.uri, column.packed).where(column.number == number)
+        uri, packed = db.execute(wanted).one()
         if not packed:  # SQLite's default, which is a text and no bytes
             db.execute(_EMPTY, {"number": number, "packed": b""})
             continue
-        _know(db, uri, number, struct.unpack(f">{len(packed) // 4}I", packed)[:used])
+        indices = struct.unpack(f">{len(packed) // 4}I", packed)
+        _know(db, uri, number, indices)
+        if db.execute(_KNOWN, {"number": number}).scalar_one() < len(indices):
+            db.execute(_END, {"number": number})
 
 
 def _keep_unknown(db: sa.Connection) -> None:
