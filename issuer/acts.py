@@ -67,8 +67,9 @@ def once(
 
     secret  the answer quotes a certificate
     """
-    call = call_of(request, actor, octets)
-    lock = _lock(request, actor) if secret else None
+    key = request.headers.get("idempotency-key")
+    call = call_of(key, actor, method=request.method, path=request.url.path, body=octets)
+    lock = _lock(key, actor) if secret else None
     with transaction(office.engine) as db:
         kept = claim(db, idempotency, call)
         if kept is None:
@@ -91,8 +92,7 @@ def _opened(document: Document, lock: bytes) -> Document:
     return opened
 
 
-def _lock(request: Request, actor: str) -> bytes:
-    key = request.headers.get("idempotency-key", "")
+def _lock(key: str | None, actor: str) -> bytes:
     return hashlib.sha256(f"talentseal answer\n{actor}\n{key}".encode()).digest()
 
 

@@ -118,7 +118,8 @@ def once(
 ) -> Response:
     """Do an act, or find what it answered before. Raises what `act` raises, and our errors."""
     office = house.view(who.id)
-    call = call_of(request, who.id, octets)
+    key = request.headers.get("idempotency-key")
+    call = call_of(key, who.id, method=request.method, path=request.url.path, body=octets)
     touched: Collection[str] = ()
     with office.transaction() as session:
         acting(session, who, *roles)
@@ -128,7 +129,7 @@ def once(
             kept = keep(session, idempotency, call, status, document, now=office.now)
     if touched:
         house.publisher.changed(*touched)
-    return kept.response()
+    return Response(kept.answer, kept.status, {"Cache-Control": "no-store"}, "application/json")
 
 
 def answer(document: object, status: int = 200) -> Response:

@@ -64,7 +64,7 @@ def create_app(station: Station, *, steady: Callable[[], float] = time.monotonic
         )
 
     def actor(request: Request) -> Actor:
-        token = bearer_of(request)
+        token = bearer_of(request.headers.get("authorization"))
         with reading(engine) as db:
             return find_actor(db, token)
 

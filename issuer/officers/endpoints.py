@@ -21,7 +21,7 @@ def officer(office: Office, *roles: str) -> Callable[..., Actor]:
     """
 
     def found(request: Request, _: Annotated[object, Depends(BEARER)]) -> Actor:
-        actor = find_officer(office, bearer_of(request))
+        actor = find_officer(office, bearer_of(request.headers.get("authorization")))
         if roles:
             actor.require(*roles)
         return actor

@@ -24,7 +24,7 @@ def operator(house: House, roles: tuple[str, ...]) -> Callable[..., Actor]:
     """
 
     def found(request: Request, _: Annotated[object, Depends(BEARER)]) -> Actor:
-        actor = find_operator(house.office, bearer_of(request))
+        actor = find_operator(house.office, bearer_of(request.headers.get("authorization")))
         actor.require(*roles)
         return actor
 

@@ -12,8 +12,6 @@ import secrets
 from collections.abc import Collection
 from dataclasses import dataclass
 
-from fastapi import Request
-
 from talentseal.errors import RefusedError
 
 PREFIX = "tsk_"
@@ -51,9 +49,9 @@ def token_digest(token: str) -> str:
     return hashlib.sha256(token.encode("utf-8", "replace")).hexdigest()
 
 
-def bearer_of(request: Request) -> str:
-    """The token of a request. Raises RefusedError `UNAUTHENTICATED`."""
-    scheme, _, token = request.headers.get("authorization", "").partition(" ")
+def bearer_of(authorization: str | None) -> str:
+    """The token in a header `Authorization`. Raises RefusedError `UNAUTHENTICATED`."""
+    scheme, _, token = (authorization or "").partition(" ")
     token = token.strip()
     if scheme.lower() != "bearer" or not token or len(token) > _MAX_TOKEN_CHARACTERS:
         raise unauthenticated()

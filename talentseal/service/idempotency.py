@@ -16,8 +16,8 @@ Standard: draft-ietf-httpapi-idempotency-key-header.
 import hashlib
 import re
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from fastapi import Request, Response
 from sqlalchemy import (
     Column,
     Connection,
@@ -30,11 +30,13 @@ from sqlalchemy import (
     select,
 )
 from sqlalchemy.exc import IntegrityError
-from sqlalchemy.orm import Session
 
 from talentseal.encoding import dump_json
 from talentseal.errors import RefusedError, UsageError
 from talentseal.service.migrations import NUMBER
+
+if TYPE_CHECKING:  # a command that needs no mapper does not load one
+    from sqlalchemy.orm import Session
 
 KEEP_SECONDS = 24 * 3600
 _KEY = re.compile(r"[A-Za-z0-9._~-]{16,64}")
@@ -68,30 +70,26 @@ class Kept:
     status: int
     answer: bytes
 
-    def response(self) -> Response:
-        headers = {"Cache-Control": "no-store"}
-        return Response(self.answer, self.status, headers, "application/json")
 
-
-def call_of(request: Request, actor: str, body: bytes) -> Call:
+def call_of(key: str | None, actor: str, *, method: str, path: str, body: bytes) -> Call:
     """The call that a request makes. Raises UsageError `IDEMPOTENCY_KEY_MISSING`.
 
+    key    the header `Idempotency-Key`, if one came
     actor  id of the account: keys of others are never seen
     body   the octets, as they came
     """
-    key = request.headers.get("idempotency-key", "")
-    if not _KEY.fullmatch(key):
+    if key is None or not _KEY.fullmatch(key):
         raise UsageError(
             "a call that creates something carries an Idempotency-Key",
             code="IDEMPOTENCY_KEY_MISSING",
             hint="16 to 64 characters of A-Z a-z 0-9 . _ ~ -, new for each act.",
         )
-    named = f"{actor}\n{request.method}\n{request.url.path}\n{key}"
+    named = f"{actor}\n{method}\n{path}\n{key}"
     digests = (hashlib.sha256(part).hexdigest() for part in (named.encode(), body))
     return Call(*digests)
 
 
-def claim(db: Connection | Session, table: Table, call: Call) -> Kept | None:
+def claim(db: "Connection | Session", table: Table, call: Call) -> Kept | None:
     """The answer of an earlier call under the same key; None if this is the first.
 
     Raises RefusedError `IDEMPOTENCY_CONFLICT` for another body.
@@ -108,13 +106,13 @@ def claim(db: Connection | Session, table: Table, call: Call) -> Kept | None:
     return Kept(row.status, row.answer)
 
 
-def forget_answers(db: Connection | Session, table: Table, *, now: int) -> None:
+def forget_answers(db: "Connection | Session", table: Table, *, now: int) -> None:
     """Delete the answers that have been kept for a day."""
     db.execute(delete(table).where(table.c.kept_at < now - KEEP_SECONDS))
 
 
 def keep(
-    db: Connection | Session, table: Table, call: Call, status: int, document: object, *, now: int
+    db: "Connection | Session", table: Table, call: Call, status: int, document: object, *, now: int
 ) -> Kept:
     """Keep the answer, in the transaction of the act.
 

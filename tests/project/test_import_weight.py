@@ -47,6 +47,7 @@ CHAINS = frozenset({"cryptography.x509", "cryptography.hazmat.primitives.seriali
 COMPILERS = frozenset(
     f"talentseal.{name}" for name in ("artefacts", "compiling", "lote", "statements", "sync")
 )
+WEB = frozenset({"fastapi", "starlette", "uvicorn"})
 PICTURES = frozenset({"PIL", "pypdfium2", "qrcode", "zxingcpp"})
 
 # Runs a program as its console script does, then tells what was loaded on the way.
@@ -104,6 +105,26 @@ def test_offline_commands_load_nothing_heavy(
 def test_the_help_of_the_services_loads_no_database(module: str, tmp_path: Path) -> None:
     _, loaded = run(module, "--help", home=tmp_path)
     assert not loaded & (NEVER | PICTURES)
+
+
+@pytest.mark.parametrize(
+    ("module", "arguments"),
+    [
+        ("issuer.cli", ["officer", "list"]),
+        ("issuer.cli", ["keys", "list"]),
+        ("issuer.cli", ["list"]),
+        ("registry.cli", ["init", "--dev"]),
+        ("verifier.cli", ["operator", "list"]),
+    ],
+    ids=lambda value: value if isinstance(value, str) else " ".join(value),
+)
+def test_no_command_but_serve_loads_the_web_framework(
+    module: str, arguments: list[str], tmp_path: Path
+) -> None:
+    code, loaded = run(module, *arguments, home=tmp_path)
+    assert code == 0
+    assert "sqlalchemy" in loaded  # it came as far as the database
+    assert not loaded & WEB
 
 
 # --- real checks ----------------------------------------------------------------------------------

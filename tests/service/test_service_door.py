@@ -76,7 +76,7 @@ def build(rate: Rate = PLENTY) -> FastAPI:
 
     @app.get("/me")
     def me(request: Request) -> str:
-        return token_digest(bearer_of(request))
+        return token_digest(bearer_of(request.headers.get("authorization")))
 
     return app
 
