@@ -48,7 +48,7 @@ WHY_NOT_LOWER = (
     "its frame found 0.3; digest of the certificate, the line handed out and its way to the disk "
     "0.4; the database 0.3; what a verifier says of one in 64 0.2; indices, numbers and the "
     "beginning of a job 0.15. All but the first of them waits for memory: on a machine whose "
-    "neighbours keep the caches busy the figure is up to a fifth higher, and the floor is not."
+    "neighbours keep the caches busy the figure is up to a third higher, and the floor is not."
 )
 
 

@@ -55,7 +55,10 @@ def pair(
 def take(
     floor: Act, ours: Act, *, blocks: int, calls: int, clock: Clock
 ) -> tuple[list[float], list[float]]:
-    """The seconds of each block of `floor` and of `ours`, for whoever joins several such rows."""
+    """The seconds of each block of `floor` and of `ours`, for whoever joins several such rows.
+
+    Parameters as in `pair`. Raises ValueError for fewer than two blocks or one call.
+    """
     if blocks < 2 or calls < 1:
         raise ValueError("a pairing needs two blocks of one call at least")
     block_seconds(floor, calls, clock)  # steady state: caches filled, code specialised

@@ -143,10 +143,10 @@ def _take_over(db: Connection, bundle: Bundle, *, at: int) -> int:
 def _said(db: Connection, bundle: Bundle) -> dict[str, str]:
     """Number of a certificate -> the strictest state that the lists say of its forms."""
     found: dict[str, str] = {}
-    blocks = db.execute(select(status_block.c.number, status_block.c.uri))
-    lists = {row.number: bundle.find_status(bundle.home, row.uri) for row in blocks}
+    uris = dict(db.execute(select(status_block.c.number, status_block.c.uri)).tuples().all())
+    lists = {uri: bundle.find_status(bundle.home, uri) for uri in set(uris.values())}
     for row in db.execute(select(form.c.certificate, form.c.block, form.c.idx)):
-        held = lists[row.block]
+        held = lists[uris[row.block]]
         value = held.value(row.idx) if isinstance(held, StatusList) else None
         state = None if value is None else _STATES.get(value)
         if state is not None:

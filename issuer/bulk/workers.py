@@ -178,14 +178,14 @@ class Many:
             for future in futures:
                 future.cancel()
 
-    def start(self, chunk: int, given: Sequence[Given], *, now: datetime) -> "There":
+    def start(self, chunk: int, given: Sequence[Given], *, now: datetime) -> "AtWork":
         numbers, indices = zip(*given, strict=True)
         told = (numbers, *zip(*indices, strict=True))  # columns are pickled at a sixth of the cost
-        return There(self._pool.submit(_seal_there, chunk, told, now), given)
+        return AtWork(self._pool.submit(_seal_there, chunk, told, now), given)
 
 
-class There:
-    """A chunk in another process, which tells what is not known here, by columns as well."""
+class AtWork:
+    """A chunk at work in another process, which tells what is not known here, by columns too."""
 
     def __init__(self, future: "Future[tuple[str, _Columns]]", given: Sequence[Given]) -> None:
         self._future, self._given = future, given

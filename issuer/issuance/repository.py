@@ -48,7 +48,10 @@ _LONGEST = select(_BLOCK.uri).order_by(func.length(_BLOCK.uri).desc()).limit(1)
 
 
 class Record(NamedTuple):
-    """One certificate for the books. `copies`: form, index, SHA-256 (hex) of the bytes of each."""
+    """One certificate for the books.
+
+    copies  of each its form, the index taken for it, and the SHA-256 (hex) of its bytes
+    """
 
     number: str
     type_id: str
@@ -117,6 +120,7 @@ def indices_of(db: Connection, uri: str) -> set[int]:
 
 
 def _indices_at(db: Connection, block: int, turns: range) -> Sequence[int]:
+    """What stands at these turns of a block; only that part of it is read."""
     start, length = turns.start * _INDEX_BYTES + 1, len(turns) * _INDEX_BYTES
     data = db.execute(_PART, {"wanted": block, "start": start, "length": length}).scalar_one()
     return struct.unpack(f">{len(turns)}I", data)
@@ -193,9 +197,9 @@ def add_copies_in(db: Connection, record: Record, *, actor: str = OPERATOR, **fa
 
 def _add_forms(db: Connection, record: Record) -> None:
     rows = [
-        {"certificate": record.number, "form": name, "block": index.block, "turn": index.turn,
-         "idx": index.idx, "sha256": digest}
-        for name, index, digest in record.copies
+        {"certificate": record.number, "form": name, "block": taken.block, "turn": taken.turn,
+         "idx": taken.idx, "sha256": digest}
+        for name, taken, digest in record.copies
     ]  # fmt: skip
     db.execute(insert(form), rows)
 

@@ -270,13 +270,13 @@ def _seal(
     }
     signers = {form: office.signer(kid) for form, (_, kid) in plans.items()}
     number, made, copies = row.certificate or new_number(random), [], []
-    for order, index in zip(orders, take_in(db, bundle, len(orders)), strict=True):
+    for order, taken in zip(orders, take_in(db, bundle, len(orders)), strict=True):
         (form,) = order.forms
         plan = replace(plans[form][0], order=order)
-        sealed = seal(plan, {form: index.place}, signers[form], random=random)
+        sealed = seal(plan, {form: taken.place}, signers[form], random=random)
         check_sealed(sealed, bundle, now=now)
         made.append(sealed)
-        copies.append((form, index, digests(order, sealed)[form]))
+        copies.append((form, taken, digests(order, sealed)[form]))
     expires_at, kid = max((plan.exp, kid) for plan, kid in plans.values())
     record = Record(number, row.type_id, kid, to_seconds(now), expires_at, copies)
     if row.certificate is None:

@@ -2,7 +2,7 @@
 
 import re
 import struct
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +17,7 @@ from postgres import POSTGRESQL, Cluster, both_databases
 from sqlalchemy import (
     Boolean,
     Column,
+    Connection,
     Engine,
     Integer,
     LargeBinary,
@@ -34,6 +35,7 @@ from issuer import database as issuer
 from issuer.issuance.repository import add_block, indices_of
 from registry import database as registry
 from registry.tables import metadata as registry_metadata
+from talentseal.errors import UnavailableError
 from talentseal.service.database import Schema, connect, read_only
 from talentseal.service.migrations import append_only
 from verifier import database as verifier
@@ -43,6 +45,7 @@ ROLES = {
     "registry": (registry.SCHEMA, registry_metadata),
     "verifier": (verifier.SCHEMA, verifier.metadata),
 }
+LIST = "https://a.example/1"
 ROOT = Path(__file__).resolve().parents[2]
 ADD_BLOCK = (
     "INSERT INTO status_block (block, uri, packed, size, used) "
@@ -52,6 +55,7 @@ ADD_FORM = (
     "INSERT INTO form (certificate, form, list, idx, sha256) "
     "VALUES (:at, 'paper', :list, :idx, :at)"
 )
+Blocks = Mapping[str, tuple[str, Sequence[int], int]]
 each_role = pytest.mark.parametrize("role", sorted(ROLES))
 
 
@@ -132,18 +136,14 @@ def test_forms_learn_the_turns_of_their_indices(engine: Engine) -> None:
     """Two blocks of one list and one of another; index 5 is twice in one, and 9 in no block."""
     command.upgrade(issuer.SCHEMA.config(engine), "0006")
     lists = ["https://a.example/1", "https://b.example/2", "https://c.example/3"]
-    blocks = [("first", lists[0], [7, 5, 3], 2), ("again", lists[0], [5, 8], 2),
-              ("other", lists[1], [5], 1)]  # fmt: skip
+    blocks = {
+        "first": (lists[0], [7, 5, 3], 2),
+        "again": (lists[0], [5, 8], 2),
+        "other": (lists[1], [5], 1),
+    }
     forms = [(0, 5), (0, 8), (0, 7), (1, 5), (2, 9), (2, 4)]  # number of the list less one, index
     with engine.begin() as db:
-        for number, uri in enumerate(lists, 1):
-            found = {"number": number, "uri": uri}
-            db.execute(text("INSERT INTO status_list VALUES (:number, :uri)"), found)
-        for block, uri, indices, used in blocks:
-            packed = struct.pack(f">{len(indices)}I", *indices)
-            size = len(indices)
-            told = {"block": block, "uri": uri, "packed": packed, "size": size, "used": used}
-            db.execute(text(ADD_BLOCK), told)
+        add_before_0007(db, lists, blocks)
         rows = [{"at": str(at), "list": one + 1, "idx": idx} for at, (one, idx) in enumerate(forms)]
         db.execute(text(ADD_FORM), rows)
     issuer.SCHEMA.migrate(engine)
@@ -196,14 +196,13 @@ def test_indices_keep_their_order_when_they_are_packed(engine: Engine) -> None:
 def test_nothing_more_is_used_of_blocks_that_are_not_what_they_should_be(engine: Engine) -> None:
     """One block holds an index of another, and from one more was sealed than it says."""
     command.upgrade(issuer.SCHEMA.config(engine), "0006")
-    uri = "https://a.example/1"
-    blocks = {"good": [1, 2, 3, 4], "shares": [9, 3, 8], "forgot": [5, 6, 7]}
+    blocks = {
+        "good": (LIST, [1, 2, 3, 4], 1),
+        "shares": (LIST, [9, 3, 8], 1),
+        "forgot": (LIST, [5, 6, 7], 1),
+    }
     with engine.begin() as db:
-        db.execute(text("INSERT INTO status_list VALUES (1, :uri)"), {"uri": uri})
-        for block, indices in blocks.items():
-            packed = struct.pack(f">{len(indices)}I", *indices)
-            told = {"block": block, "uri": uri, "packed": packed, "size": len(indices), "used": 1}
-            db.execute(text(ADD_BLOCK), told)
+        add_before_0007(db, [LIST], blocks)
         forms = [{"at": str(idx), "list": 1, "idx": idx} for idx in (1, 9, 5, 6)]
         db.execute(text(ADD_FORM), forms)
     issuer.SCHEMA.migrate(engine)
@@ -212,6 +211,31 @@ def test_nothing_more_is_used_of_blocks_that_are_not_what_they_should_be(engine:
         turns = db.execute(text("SELECT idx, block, turn FROM form ORDER BY idx")).all()
     assert found == [("good", 1), ("shares", 3), ("forgot", 3)]
     assert turns == [(1, 1, 0), (5, 3, 0), (6, 3, 1), (9, 2, 0)]
+
+
+@both_databases
+def test_no_form_is_lost_because_its_list_is_unknown(engine: Engine) -> None:
+    """Written by hand: no version ever left such a row. The database stays as it was."""
+    command.upgrade(issuer.SCHEMA.config(engine), "0006")
+    with engine.begin() as db:
+        add_before_0007(db, [LIST], {"one": (LIST, [5], 1)})
+        db.execute(text(ADD_FORM), [{"at": "a", "list": 1, "idx": 5}])
+        db.execute(text(ADD_FORM), [{"at": "b", "list": 2, "idx": 5}])
+    with pytest.raises(UnavailableError, match="1 sealed forms name a status list"):
+        issuer.SCHEMA.migrate(engine)
+    with read_only(engine).connect() as db:
+        assert db.execute(text("SELECT list, idx FROM form ORDER BY 1")).all() == [(1, 5), (2, 5)]
+
+
+def add_before_0007(db: Connection, lists: Sequence[str], blocks: Blocks) -> None:
+    """Status lists and blocks as they stood then. Block -> list, indices, how many were used."""
+    for number, uri in enumerate(lists, 1):
+        found = {"number": number, "uri": uri}
+        db.execute(text("INSERT INTO status_list VALUES (:number, :uri)"), found)
+    for block, (uri, indices, used) in blocks.items():
+        packed = struct.pack(f">{len(indices)}I", *indices)
+        told = {"block": block, "uri": uri, "packed": packed, "size": len(indices), "used": used}
+        db.execute(text(ADD_BLOCK), told)
 
 
 @pytest.mark.parametrize("kind", [POSTGRESQL], indirect=True)

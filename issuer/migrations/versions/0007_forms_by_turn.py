@@ -15,6 +15,7 @@ from operator import itemgetter
 import sqlalchemy as sa
 from alembic import op
 
+from talentseal.errors import UnavailableError
 from talentseal.service.migrations import NUMBER
 
 revision = "0007"
@@ -29,7 +30,9 @@ _END_ODD = (
     "UPDATE status_block SET used = size WHERE EXISTS "
     "(SELECT 1 FROM form WHERE form.block = status_block.number AND form.turn >= used)"
 )
-
+_COUNT = {
+    name: sa.select(sa.func.count()).select_from(sa.table(name)) for name in ("form_before", "form")
+}
 _EMPTY = sa.text("UPDATE status_block SET packed = :packed WHERE number = :number")
 _ADD = sa.text(
     "INSERT INTO status_block (block, uri, size, used, packed) "
@@ -56,10 +59,21 @@ def upgrade() -> None:
         "block, turn, known.idx, sha256 FROM form_before JOIN status_list ON list = number JOIN "
         "form_turn AS known ON known.uri = status_list.uri AND known.idx = form_before.idx"
     )
+    _refuse_loss(op.get_bind())
     op.execute(_END_ODD)
     for table in ("form_turn", "form_before", "status_list"):
         op.drop_table(table)
     op.create_index("form_by_certificate", "form", ["certificate"])
+
+
+def _refuse_loss(db: sa.Connection) -> None:
+    """Raises UnavailableError where a form names no list; without it nobody could revoke it."""
+    before, after = (db.execute(_COUNT[name]).scalar_one() for name in ("form_before", "form"))
+    if after < before:
+        raise UnavailableError(
+            f"{before - after} sealed forms name a status list that this database does not know",
+            hint="Nothing was changed. Somebody wrote to this database by hand: restore a backup.",
+        )
 
 
 def _know_blocks(db: sa.Connection) -> None:
