@@ -143,7 +143,8 @@ def _take_over(db: Connection, bundle: Bundle, *, at: int) -> int:
 def _said(db: Connection, bundle: Bundle) -> dict[str, str]:
     """Number of a certificate -> the strictest state that the lists say of its forms."""
     found: dict[str, str] = {}
-    uris = dict(db.execute(select(status_block.c.number, status_block.c.uri)).tuples().all())
+    blocks = db.execute(select(status_block.c.number, status_block.c.uri))
+    uris = {row.number: row.uri for row in blocks}
     lists = {uri: bundle.find_status(bundle.home, uri) for uri in set(uris.values())}
     for row in db.execute(select(form.c.certificate, form.c.block, form.c.idx)):
         held = lists[uris[row.block]]

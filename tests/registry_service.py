@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import httpx2
-from registry_desk import STATION, SZ, Desk
+from registry_desk import HK, STATION, SZ, Desk
 from serving import serving
 
 from registry.app import create_app
@@ -76,6 +76,11 @@ class Caller:
         found = parse_status_token(token.content)
         data = inflate(found.compressed, max_bytes=2**20)
         return StatusList(found.uri, found.bits, data, found.issued_at, None, None)
+
+    def settle(self) -> None:
+        """Wait until it has published what a service publishes when it begins."""
+        begun = [f'talentseal_publications_total{{jurisdiction="{code}"}}' for code in (HK, SZ)]
+        until(lambda: all(map(self.get("/metrics").text.__contains__, begun)))
 
     def wait_for(self, uri: str, idx: int, value: int) -> float:
         """Seconds until the public list says so."""
