@@ -1,6 +1,7 @@
 """What tests of several packages ask for: one profile of Hypothesis, a database of either kind."""
 
 import gc
+import os
 from collections.abc import Iterator
 from dataclasses import replace
 
@@ -18,6 +19,11 @@ settings.register_profile(
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 settings.load_profile("talentseal")  # here, so that a folder alone is tested as all of them are
+
+
+def pytest_xdist_auto_num_workers() -> int:
+    """One more than there are cores: for a third of their time tests wait, mostly for a process."""
+    return (os.cpu_count() or 1) + 1
 
 
 @pytest.hookimpl(trylast=True)  # after the order was drawn, which stays for the rest

@@ -10,7 +10,7 @@ import httpx2
 import pytest
 from issuer_desk import BUREAU, TITLE, Bureau, sample
 from registry_desk import SZ
-from serving import serving
+from serving import http_client, serving
 
 from issuer.app import create_app
 from issuer.office import Office
@@ -108,7 +108,7 @@ def open_counter(bureau: Bureau) -> Iterator[Counter]:
     with (
         pytest.MonkeyPatch.context() as patch,
         _served(patch) as url,
-        httpx2.Client(base_url=url, trust_env=False, timeout=30) as client,
+        http_client(url) as client,
     ):
         counter = Counter(url, client)
         hire(bureau, counter)

@@ -9,7 +9,7 @@ from typing import Any
 
 import httpx2
 from registry_desk import HK, STATION, SZ, Desk
-from serving import serving
+from serving import http_client, serving
 
 from registry.app import create_app
 from registry.office import open_office
@@ -149,7 +149,7 @@ def signed(payload: object, typ: str, signer: SoftwareSigner) -> str:
 def calling(desk: Desk) -> Iterator[Caller]:
     """Serve the registry of a desk."""
     app = create_app(open_office(load_settings(), now()))
-    with serving(app) as url, httpx2.Client(base_url=url, trust_env=False, timeout=60) as client:
+    with serving(app) as url, http_client(url) as client:
         yield Caller(url, desk, client)
 
 

@@ -1,13 +1,25 @@
 """A real server around an application, for as long as a test needs it, on a free port."""
 
 import socket
+import ssl
 import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+import httpx2
 import uvicorn
 from fastapi import FastAPI
+
+PATIENCE_SECONDS = 60  # of a caller, on a busy machine
+
+
+def http_client(url: object = "") -> httpx2.Client:
+    """For plain HTTP to this machine: for TLS it trusts nobody, so it loads no authorities."""
+    nobody = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    return httpx2.Client(
+        base_url=str(url), trust_env=False, timeout=PATIENCE_SECONDS, verify=nobody
+    )
 
 
 @contextmanager

@@ -9,7 +9,7 @@ from typing import Any
 
 import httpx2
 from fastapi import FastAPI
-from serving import serving
+from serving import http_client, serving
 from simulator import World, key
 
 from talentseal import x509
@@ -89,5 +89,5 @@ def verifier_service(
     )
     station = replace(station, **changes)
     app = create_app(station)
-    with serving(app) as url, httpx2.Client(base_url=url, trust_env=False, timeout=20) as client:
+    with serving(app) as url, http_client(url) as client:
         yield VerifierService(world, trust, station, client, app)

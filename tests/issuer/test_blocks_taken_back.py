@@ -4,13 +4,12 @@ import json
 import time
 from pathlib import Path
 
-import httpx2
 import pytest
 from backups import copy_database, restore_database
 from issuer_desk import BUREAU, Bureau
 from postgres import both_databases
 from registry_desk import SZ
-from serving import serving
+from serving import http_client, serving
 
 from issuer.app import create_app as create_issuer
 from issuer.office import Office
@@ -64,7 +63,8 @@ def wait_until_told(url: str) -> None:
     told: dict[str, str] = {}
     while "issuer resend" not in told.get("detail", ""):
         assert time.monotonic() < deadline, told
-        told = httpx2.get(url, trust_env=False).json()["parts"]["outbox"]
+        with http_client() as client:
+            told = client.get(url).json()["parts"]["outbox"]
 
 
 def wait_for_blocks(bureau: Bureau, count: int) -> None:

@@ -7,8 +7,6 @@ is done once when it is sent again under its key.
 import os
 import random
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -17,6 +15,7 @@ import pytest
 from issuer_desk import BUREAU, Bureau
 from officers_desk import Counter, draft, hire
 from postgres import both_databases
+from serving import http_client
 from warm import WarmProcess
 
 from issuer.audit.trail import check_chain
@@ -78,7 +77,7 @@ def test_what_was_acknowledged_is_there_once_after_every_kill(bureau: Bureau) ->
     ledger, chance = Ledger(), random.Random(KILLS)  # noqa: S311  moments
     tokens: dict[str, str] = {}
     for _ in range(KILLS):
-        with service(bureau) as process, client(process.url) as http:
+        with service(bureau) as process, http_client(process.url) as http:
             counter = Counter(process.url, http, tokens)
             if not tokens:
                 hire(bureau, counter)
@@ -89,17 +88,11 @@ def test_what_was_acknowledged_is_there_once_after_every_kill(bureau: Bureau) ->
             with pytest.raises(httpx2.HTTPError):
                 stories(counter, ledger, chance)
             killer.join()
-    with service(bureau) as process, client(process.url) as http:
+    with service(bureau) as process, http_client(process.url) as http:
         counter = Counter(process.url, http, tokens)
         finish(counter, ledger)
         check(bureau, counter, ledger)
     assert ledger.issuances
-
-
-@contextmanager
-def client(url: str) -> Iterator[httpx2.Client]:
-    with httpx2.Client(base_url=url, trust_env=False, timeout=60) as http:
-        yield http
 
 
 def finish(counter: Counter, ledger: Ledger) -> None:

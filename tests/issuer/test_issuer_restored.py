@@ -9,7 +9,6 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-import httpx2
 import pytest
 from backups import copy_database, restore_database
 from issuer_desk import BUREAU, TITLE, Bureau
@@ -17,7 +16,7 @@ from issuer_rooms import ISSUER_DB, REGISTRY_DB, live_in
 from officers_desk import APPROVER, ISSUER, Counter, open_counter
 from postgres import both_databases
 from registry_desk import SZ
-from serving import serving
+from serving import http_client, serving
 
 from issuer.app import create_app as create_issuer
 from issuer.audit.trail import check_chain
@@ -112,7 +111,7 @@ def served_again(tokens: dict[str, str]) -> Iterator[Counter]:
     with (
         pytest.MonkeyPatch.context() as patch,
         serving_at(patch) as url,
-        httpx2.Client(base_url=url, trust_env=False, timeout=30) as client,
+        http_client(url) as client,
     ):
         yield Counter(url, client, tokens)
 

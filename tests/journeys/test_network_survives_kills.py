@@ -33,6 +33,7 @@ from issuer_rooms import (  # noqa: F401  fixtures
 from network_processes import SERVICES, Network, running_network
 from officers_desk import Counter, draft, hire
 from registry_desk import SZ
+from serving import http_client
 
 from issuer.audit.trail import check_chain
 from issuer.database import reading
@@ -79,9 +80,7 @@ class Clients:
     def run(self, story: Callable[[Counter, random.Random], None], seed: int) -> None:
         """One story after the other; what goes wrong is kept for the main thread."""
         chance = random.Random(seed)  # noqa: S311  moments
-        with httpx2.Client(
-            base_url=self.network.url("issuer"), trust_env=False, timeout=30
-        ) as client:
+        with http_client(self.network.url("issuer")) as client:
             counter = Counter(self.network.url("issuer"), client, self.tokens)
             while not self.ended.is_set():
                 time.sleep(BREATH_SECONDS)
@@ -159,7 +158,8 @@ class Clients:
     def checked(self, text: str) -> str:
         url = f"{self.network.url('verifier')}/v1/checks"
         body = {"evidence": text, "place": SZ, "purpose": "employment"}
-        answer = httpx2.post(url, json=body, trust_env=False, timeout=30)
+        with http_client() as client:
+            answer = client.post(url, json=body)
         assert answer.status_code == 200, answer.text
         return str(answer.json()["outcome"])
 
@@ -206,7 +206,8 @@ def published(network: Network, places: list[tuple[str, int]]) -> dict[tuple[str
     found: dict[tuple[str, int], int | None] = {}
     for uri in {uri for uri, _ in places}:
         url = f"{network.url('registry')}/status/{uri.rsplit('/', 1)[1]}"
-        token = parse_status_token(httpx2.get(url, trust_env=False, timeout=30).content)
+        with http_client() as client:
+            token = parse_status_token(client.get(url).content)
         data = inflate(token.compressed, max_bytes=2**20)
         held = StatusList(uri, token.bits, data, token.issued_at, None, None)
         found |= {(uri, idx): held.value(idx) for at, idx in places if at == uri}
@@ -272,7 +273,7 @@ def test_what_was_acknowledged_holds_after_every_kill(
     bureau: Bureau,  # noqa: F811
     network: Network,
 ) -> None:
-    with httpx2.Client() as client:
+    with http_client() as client:
         counter = Counter(network.url("issuer"), client)
         hire(bureau, counter)
     clients = Clients(network, Ledger(), counter.tokens)

@@ -12,6 +12,7 @@ import pytest
 from postgres import both_databases
 from registry_desk import SZ, Desk
 from registry_service import JOSE, Caller, block_request, order, until
+from serving import http_client
 from warm import WarmProcess
 
 from talentseal.keys import SoftwareSigner
@@ -42,7 +43,7 @@ def service(desk: Desk) -> WarmProcess:
 
 
 def calling(url: str) -> httpx2.Client:
-    return httpx2.Client(base_url=url, trust_env=False, timeout=60)
+    return http_client(url)
 
 
 def keep_calling(

@@ -8,7 +8,7 @@ import httpx2
 import pytest
 from fastapi import FastAPI, Request, Response
 from pydantic import BaseModel, ConfigDict
-from serving import serving
+from serving import http_client, serving
 
 from talentseal.errors import RefusedError, UnavailableError, UsageError
 from talentseal.service.app import MAX_BODY_BYTES, Service, new_app
@@ -83,7 +83,7 @@ def build(rate: Rate = PLENTY) -> FastAPI:
 
 @pytest.fixture(scope="module")
 def client() -> Iterator[httpx2.Client]:
-    with serving(build()) as url, httpx2.Client(base_url=url, trust_env=False) as client:
+    with serving(build()) as url, http_client(url) as client:
         yield client
 
 
@@ -207,7 +207,7 @@ def test_the_log_holds_listed_fields_only(client: httpx2.Client) -> None:
 
 
 def test_too_many_calls_are_told_when_to_come_back() -> None:
-    with serving(build(Rate(3, 60))) as url, httpx2.Client(base_url=url, trust_env=False) as client:
+    with serving(build(Rate(3, 60))) as url, http_client(url) as client:
         assert [client.get("/refused").status_code for _ in range(3)] == [409] * 3
         answer = client.get("/refused")
         problem(answer, 429, "RATE_LIMITED")

@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 import httpx2
 import pytest
 from fastapi.responses import StreamingResponse
+from serving import http_client
 from verifier_service import VerifierService, verifier_service
 
 from talentseal import codetext, qr
@@ -83,7 +84,7 @@ def all_at_once(service: VerifierService, asked: Sequence[Asked]) -> Counter[int
     begin = Barrier(len(asked))
 
     def ask(one: Asked) -> int:
-        with httpx2.Client(base_url=service.client.base_url, trust_env=False, timeout=60) as client:
+        with http_client(service.client.base_url) as client:
             begin.wait(60)
             return judged(client.post("/v1/checks", **one.content), one.right)
 

@@ -15,11 +15,11 @@ from contextlib import closing
 from http.client import HTTPConnection
 from itertools import repeat
 
-import httpx2
 import pytest
 import uvicorn
 from fastapi import Request
 from fastapi.responses import StreamingResponse
+from serving import http_client
 
 from talentseal.errors import RefusedError
 from talentseal.service.app import Service, new_app
@@ -141,7 +141,7 @@ def test_who_is_answered_before_the_body_was_read_reads_why(
 
 
 def by_httpx2(port: int) -> int:
-    with httpx2.Client(trust_env=False, timeout=30) as client:
+    with http_client() as client:
         return client.post(f"http://127.0.0.1:{port}/size", content=BODY).status_code
 
 

@@ -6,10 +6,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-import httpx2
 import pytest
 from conformance.wallet_network import find_here
-from serving import serving
+from serving import http_client, serving
 from simulator import World
 from verifier_service import HOST, VerifierService, WorldTrust, access_of
 from wallet_people import Person, talk
@@ -37,7 +36,7 @@ def service(
     app = create_app(station)
     with (
         serving(app) as url,
-        httpx2.Client(base_url=url, trust_env=False, timeout=20) as client,
+        http_client(url) as client,
     ):
         find_here(monkeypatch, HOST, url)
         yield VerifierService(world, trust, station, client, app)
