@@ -8,6 +8,10 @@ SHELL := /bin/bash
 .NOTPARALLEL:
 MAKEFLAGS += --no-print-directory
 
+# Some machines forbid Python to keep what it has compiled. Hundreds of short processes would compile
+# every module anew, which nobody meets who has installed the programs.
+unexport PYTHONDONTWRITEBYTECODE
+
 BIN := .venv/bin
 CODE := schemas talentseal issuer registry verifier wallet_cli tests benchmarks examples
 # What `make bench` may take: BENCH=full (<= 10 minutes) or quick (<= 90 seconds); PEERS=0 leaves
