@@ -1,10 +1,10 @@
 """Prepared issuers for tests: their fixtures, shared by several folders."""
 
-import shutil
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import pytest
+from homes import copy_home
 from issuer_desk import TERM_DAYS, TITLE, Bureau
 from postgres import Cluster, Prepared
 from registry_desk import SZ
@@ -68,7 +68,7 @@ def make_unlisted(home: Path, databases: Mapping[str, str]) -> None:
 def enrolled_home(unlisted_home: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The issuer is enrolled with a grant for titles of one series."""
     home = tmp_path_factory.mktemp("enrolled") / "home"
-    shutil.copytree(unlisted_home, home)
+    copy_home(unlisted_home, home)
     make_enrolled(home, {})
     return home
 
@@ -108,7 +108,7 @@ def copied(
         if its_cluster:
             databases = request.getfixturevalue(f"{name}_postgres").copy(home, its_cluster)
         else:
-            shutil.copytree(request.getfixturevalue(f"{name}_home"), home, symlinks=True)
+            copy_home(request.getfixturevalue(f"{name}_home"), home)
         live_in(home, monkeypatch, databases)
         return Bureau(home)
 

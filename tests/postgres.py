@@ -6,7 +6,6 @@ fresh database in it, empty or a copy of one that a fixture has prepared.
 
 import itertools
 import os
-import shutil
 import subprocess
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -16,6 +15,7 @@ from tempfile import mkdtemp
 from typing import Any
 
 import pytest
+from homes import copy_home
 from parts import need
 
 SCRIPT = Path(__file__).resolve().parents[1] / "scripts" / "postgres.sh"
@@ -129,5 +129,5 @@ class Prepared:
 
     def copy(self, home: Path, cluster: Cluster) -> Mapping[str, str]:
         """Copy all of it to `home`; returns the settings of the copy."""
-        shutil.copytree(self.home, home, symlinks=True)
+        copy_home(self.home, home)
         return {name: cluster.new(url) for name, url in self.databases.items()}

@@ -1,6 +1,5 @@
 """What wallet tests over the network share: a person, a network of this hour, emulated peers."""
 
-import shutil
 import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -10,6 +9,7 @@ import pytest
 from conformance.peers.issuer_peer import IssuerPeer
 from conformance.peers.verifier_peer import VerifierPeer
 from cryptography.hazmat.primitives.serialization import Encoding
+from homes import copy_home
 from simulator import World, key, type_of
 from wallet_people import Person, arrive, live_in, seal_for
 
@@ -54,7 +54,7 @@ def prepared(world: World, tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def person(prepared: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Person:
     home = tmp_path / "home"
-    shutil.copytree(prepared, home)
+    copy_home(prepared, home)
     person = Person(home, home / "passphrase")
     live_in(person, monkeypatch)
     return person

@@ -2,7 +2,6 @@
 
 import json
 import os
-import shutil
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -11,6 +10,7 @@ from typing import Any
 
 import pytest
 from backups import copy_database, restore_database
+from homes import copy_home
 from issuer_desk import BUREAU, TITLE, Bureau
 from issuer_rooms import ISSUER_DB, REGISTRY_DB, live_in
 from officers_desk import APPROVER, ISSUER, Counter, open_counter
@@ -125,7 +125,7 @@ def serving_at(patch: pytest.MonkeyPatch) -> Iterator[str]:
 
 def moved(bureau: Bureau, copy: Path, home: Path, patch: pytest.MonkeyPatch) -> Bureau:
     """The same bodies on another machine: the copy, the key files, what the world has seen."""
-    shutil.copytree(bureau.home, home)
+    copy_home(bureau.home, home)
     live_in(home, patch, {name: os.environ[name] for name in DATABASES if name in os.environ})
     restored = Bureau(home)
     restore_database(copy, restored.place)

@@ -1,8 +1,8 @@
-import shutil
 from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
+from homes import copy_home
 from postgres import Cluster, Prepared
 from registry_desk import HK, STATION, SZ, Desk
 
@@ -95,6 +95,6 @@ def desk(
     if its_cluster:
         databases = request.getfixturevalue("prepared_postgres").copy(home, its_cluster)
     else:
-        shutil.copytree(request.getfixturevalue("prepared"), home)
+        copy_home(request.getfixturevalue("prepared"), home)
     live_in(home, monkeypatch, databases)
     return Desk(home)

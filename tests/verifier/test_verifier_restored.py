@@ -1,7 +1,6 @@
 """A verifier goes on from its copies: receipts whole, operators known, no trust data backwards."""
 
 import os
-import shutil
 import threading
 import time
 from pathlib import Path
@@ -9,6 +8,7 @@ from typing import Any
 
 import pytest
 from backups import copy_database, restore_database
+from homes import copy_home
 from postgres import Cluster, both_databases
 from verifier_desk import VerifierDesk
 from verifier_service import VerifierService, verifier_service
@@ -96,7 +96,7 @@ def test_pin_and_trust_data_are_brought_forward_and_never_backwards(
     oldest = desk.publish("oldest.zip")
     desk.world.turn(60)
     desk.ready()
-    shutil.copytree(tmp_path / "home", tmp_path / "elsewhere" / "home")  # the copy
+    copy_home(tmp_path / "home", tmp_path / "elsewhere" / "home")  # the copy
     desk.world.turn(60)
     newest = desk.publish("newest.zip")
     assert desk.run("sync", "--from", newest).code == Exit.OK

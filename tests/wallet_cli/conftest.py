@@ -1,8 +1,8 @@
-import shutil
 import time
 from pathlib import Path
 
 import pytest
+from homes import copy_home
 from simulator import World
 from wallet_people import Holder, Person, arrive, live_in, seal_for
 
@@ -46,7 +46,7 @@ def newcomer(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Person:
 def person(prepared: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Person:
     """A person with a vault and trust data of now."""
     home = tmp_path / "home"
-    shutil.copytree(prepared, home)
+    copy_home(prepared, home)
     person = Person(home, home / "passphrase")
     live_in(person, monkeypatch)
     return person

@@ -1,9 +1,9 @@
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from conformance.peers.strange_wallet import StrangeWallet
+from homes import copy_home
 from issuer_desk import Bureau
 from issuer_rooms import enrolled_home, live_in, unlisted_home  # noqa: F401  fixtures
 from officers_desk import ISSUER, Counter, open_counter
@@ -18,7 +18,7 @@ def bureau(
 ) -> Iterator[Bureau]:
     """One enrolled issuer for all stories of a module; each has issuances of its own."""
     home = tmp_path_factory.mktemp("strangers") / "home"
-    shutil.copytree(enrolled_home, home, symlinks=True)
+    copy_home(enrolled_home, home)
     with pytest.MonkeyPatch.context() as patch:
         live_in(home, patch, {})
         patch.setenv("TALENTSEAL_ISSUER_URL", BASE)

@@ -1,12 +1,12 @@
 """The wallet before our own issuer: both sides of one standard, over a real server."""
 
 import json
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+from homes import copy_home
 from issuer_desk import BUREAU, Bureau
 from issuer_rooms import enrolled_home, live_in, unlisted_home  # noqa: F401  fixtures
 from officers_desk import ISSUER, Counter, open_counter
@@ -19,7 +19,7 @@ def bureau(
     tmp_path_factory: pytest.TempPathFactory,
 ) -> Iterator[Bureau]:
     home = tmp_path_factory.mktemp("our own") / "home"
-    shutil.copytree(enrolled_home, home, symlinks=True)
+    copy_home(enrolled_home, home)
     with pytest.MonkeyPatch.context() as patch:
         live_in(home, patch, {})
         yield Bureau(home)
