@@ -417,6 +417,11 @@ def audit(as_json: Json = False) -> None:  # noqa: FBT002
 
     with reading(Office.here().engine) as db:
         told = {"rows": check_chain(db), "digest": newest_digest(db)}
+    if not told["rows"]:  # whoever has a key has acts
+        raise UsageError(
+            "no act is on record here",
+            hint="Is it the right database? Look at TALENTSEAL_HOME and TALENTSEAL_ISSUER_DB.",
+        )
     emit(told, as_json=as_json, text=f"{told['rows']} acts, whole. Newest digest {told['digest']}")
 
 

@@ -63,6 +63,14 @@ def test_the_trail_is_checked_and_its_end_told_by_a_command(bureau: Bureau) -> N
     assert before["digest"] != after["digest"] == bureau.rows(newest)[0][0]
 
 
+def test_a_trail_without_an_act_is_not_called_whole(bureau: Bureau) -> None:
+    """Cut off to the last row, or of another folder than was meant."""
+    bureau.change("DROP TRIGGER audit_no_delete")
+    bureau.change("DELETE FROM audit")
+    code, told = bureau.problem("audit")
+    assert (code, told["title"]) == (Exit.USAGE, "no act is on record here")
+
+
 def test_a_damaged_file_is_not_served(bureau: Bureau, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TALENTSEAL_ISSUER_URL", BUREAU)
     with closing(sqlite3.connect(bureau.database)) as db:
