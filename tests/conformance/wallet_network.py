@@ -1,24 +1,17 @@
-"""What wallet tests over the network share: a person, a network of this hour, emulated peers."""
+"""What wallet tests over the network share: emulated peers of the network of this hour."""
 
-import time
 from collections.abc import Iterator, Sequence
-from pathlib import Path
 from typing import Any
 
 import pytest
 from conformance.peers.issuer_peer import IssuerPeer
 from conformance.peers.verifier_peer import VerifierPeer
 from cryptography.hazmat.primitives.serialization import Encoding
-from homes import copy_home
 from simulator import World, key, type_of
-from wallet_people import Person, arrive, live_in, seal_for
+from wallet_people import Person, seal_for
 
 from talentseal.encoding import b64url_encode
-from talentseal.errors import Exit
-from talentseal.files import make_private_folder
 from talentseal.keys import PublicKey
-from talentseal.passphrase import read_passphrase
-from wallet_cli.vault import create
 
 TITLE = type_of("professional-title/1").vct
 PROOFS = {"jwt": {"proof_signing_alg_values_supported": ["ES256"]}}
@@ -30,34 +23,6 @@ CONFIGURATIONS: dict[str, dict[str, Any]] = {
     "title_sd_jwt": {"format": "dc+sd-jwt", "vct": TITLE, "scope": "title", **BOUND},
     "title_code": {"format": "talentseal_cwt", "vct": TITLE, "scope": "title_code", **BOUND},
 }
-
-
-@pytest.fixture(scope="session")
-def world() -> World:
-    return World.honest(int(time.time()))
-
-
-@pytest.fixture(scope="session")
-def prepared(world: World, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A home with a vault and trust data; tests work on copies."""
-    home = tmp_path_factory.mktemp("prepared")
-    person = arrive(home)
-    make_private_folder(person.folder)
-    create(person.vault, read_passphrase(person.passphrase, None), n=2**14)
-    with pytest.MonkeyPatch.context() as patch:
-        live_in(person, patch)
-        ran = person.synchronise(world, root=True)
-        assert ran.code == Exit.OK, ran.err
-    return home
-
-
-@pytest.fixture
-def person(prepared: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Person:
-    home = tmp_path / "home"
-    copy_home(prepared, home)
-    person = Person(home, home / "passphrase")
-    live_in(person, monkeypatch)
-    return person
 
 
 @pytest.fixture

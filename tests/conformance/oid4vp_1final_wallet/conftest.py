@@ -1,8 +1,6 @@
 from conformance.wallet_network import (  # noqa: F401  fixtures
     holder,
     issuer,
-    person,
-    prepared,
     verifier,
-    world,
 )
+from wallet_rooms import person, prepared, world  # noqa: F401  fixtures
