@@ -40,6 +40,7 @@ from talentseal.trust import all_inside
 
 Right = Delegation | Grant | Recognition
 
+MAX_VALIDITY_DAYS = 36_500
 MAX_DAYS = {"delegation": 3 * 365, "grant": 2 * 365, "recognition": 365}
 DEFAULT_GRANT_DAYS = 365
 RENEWAL_SECONDS = 30 * DAY_SECONDS  # before its end the right to publish status is granted again
@@ -81,7 +82,10 @@ class Statements:
 
 @dataclass(frozen=True, slots=True)
 class Scope:
-    """What a right covers. `profession` None: any; `days` None: the usual term."""
+    """What a right covers. `profession` None: any; `days` None: the usual term.
+
+    max_validity_days  how long a certificate may last; None sets no limit of its own
+    """
 
     vct: Sequence[str]
     territory: Sequence[str]
@@ -91,7 +95,11 @@ class Scope:
 
     @property
     def max_validity(self) -> int | None:
-        return None if self.max_validity_days is None else self.max_validity_days * DAY_SECONDS
+        """In seconds. Raises UsageError for a limit that cannot be meant."""
+        days = self.max_validity_days
+        if days is not None and not 0 < days <= MAX_VALIDITY_DAYS:
+            raise UsageError(f"a certificate lasts 1 to {MAX_VALIDITY_DAYS} days")
+        return None if days is None else days * DAY_SECONDS
 
 
 # --- reading --------------------------------------------------------------------------------------

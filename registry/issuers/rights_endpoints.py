@@ -23,6 +23,7 @@ from registry.house import House
 from registry.issuers import recognising
 from registry.issuers.granting import (
     MAX_DAYS,
+    MAX_VALIDITY_DAYS,
     Scope,
     delegate,
     describe,
@@ -57,7 +58,7 @@ class ScopeBody(Body):
     territory: Items = Field(examples=[["CN/4403"]])
     profession: Items | None = None
     days: Days = None
-    max_validity_days: Annotated[int | None, Field(ge=1, le=36_500)] = None
+    max_validity_days: Annotated[int | None, Field(ge=1, le=MAX_VALIDITY_DAYS)] = None
 
     def scope(self) -> Scope:
         return Scope(

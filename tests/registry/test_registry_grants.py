@@ -102,6 +102,17 @@ def test_an_authority_cannot_grant_more_than_it_has(desk: Desk, more: tuple[str,
     assert desk.refused("grant", "new", *argv) == (Exit.REFUSE, "DELEGATION_WIDENED")
 
 
+@pytest.mark.parametrize("days", ["0", "-1", "36501", "99999999999999999999"])
+def test_a_limit_that_cannot_be_meant_is_no_grant_without_one(desk: Desk, days: str) -> None:
+    argv = (*TITLE, "--territory", SZ, "--max-validity-days", days)
+    told = [
+        desk.refused("grant", "new", "--issuer", STATION, *argv),
+        desk.refused("grant", "delegate", "--jurisdiction", SZ, "--authority", COMMISSION,
+                     "--name", "en=Example Commission", *argv),
+    ]  # fmt: skip
+    assert told == [(Exit.USAGE, "REQUEST_INVALID")] * 2
+
+
 def test_a_delegated_profession_must_be_named_again(desk: Desk) -> None:
     delegate(desk, *TITLE, "--territory", SZ, "--profession", "series/05")
     argv = ("--issuer", STATION, "--authority", COMMISSION, *TITLE, "--territory", SZ)
