@@ -182,14 +182,15 @@ def test_indices_keep_their_order_when_they_are_packed(engine: Engine) -> None:
         db.execute(text(block), {"n": 2, "b": "one", "i": "[5]"})
         db.execute(text(block), {"n": 3, "b": "none", "i": "[]"})
         db.execute(text(block), {"n": 4, "b": "impossible", "i": "[5,-1]"})
+        db.execute(text(block), {"n": 5, "b": "unreadable", "i": "[5, x]"})
     issuer.SCHEMA.migrate(engine)
     with read_only(engine).connect() as db:
         found = db.execute(text("SELECT packed, size, used FROM status_block ORDER BY number"))
-        (packed, *rest), (one, *_), (none, *_), (_, *ended) = found.all()
+        (packed, *rest), (one, *_), (none, *_), (_, *ended), (_, *torn) = found.all()
         assert indices_of(db, "https://c.example/3") == {7, 1048575, 0, 300, 5}
     assert (struct.unpack(">4I", packed), rest) == ((7, 1048575, 0, 300), [4, 1])
     assert (one, none) == (bytes((0, 0, 0, 5)), b"")
-    assert ended == [4, 4]  # used up
+    assert ended == torn == [4, 4]  # used up
 
 
 @both_databases
@@ -211,6 +212,30 @@ def test_nothing_more_is_used_of_blocks_that_are_not_what_they_should_be(engine:
         turns = db.execute(text("SELECT idx, block, turn FROM form ORDER BY idx")).all()
     assert found == [("good", 1), ("shares", 3), ("forgot", 3)]
     assert turns == [(1, 1, 0), (5, 3, 0), (6, 3, 1), (9, 2, 0)]
+
+
+@both_databases
+def test_a_form_with_an_index_that_no_list_has_is_refused_by_its_name(engine: Engine) -> None:
+    command.upgrade(issuer.SCHEMA.config(engine), "0006")
+    with engine.begin() as db:
+        add_before_0007(db, [LIST], {"one": (LIST, [5], 1)})
+        db.execute(text(ADD_FORM), [{"at": "a", "list": 1, "idx": -5}])
+    with pytest.raises(UnavailableError, match="an index that no status list has"):
+        issuer.SCHEMA.migrate(engine)
+
+
+@both_databases
+def test_of_a_block_that_was_cut_short_nothing_more_is_used(engine: Engine) -> None:
+    command.upgrade(issuer.SCHEMA.config(engine), "0006")
+    with engine.begin() as db:
+        add_before_0007(db, [LIST], {"one": (LIST, [5, 6], 1)})
+        cut = text("UPDATE status_block SET packed = :packed")
+        db.execute(cut, {"packed": bytes((0, 0, 0, 5, 0))})
+        db.execute(text(ADD_FORM), [{"at": "a", "list": 1, "idx": 5}])
+    issuer.SCHEMA.migrate(engine)
+    with read_only(engine).connect() as db:
+        assert db.execute(text("SELECT used FROM status_block")).scalars().all() == [2]
+        assert db.execute(text("SELECT idx, block, turn FROM form")).all() == [(5, 1, 0)]
 
 
 @both_databases

@@ -21,9 +21,9 @@ def upgrade() -> None:
     end = sa.text("UPDATE status_block SET used = size WHERE number = :number")
     for number in db.execute(sa.text("SELECT number FROM status_block")).scalars().all():
         text = str(db.execute(read, {"number": number}).scalar())
-        indices = [int(index) for index in text.strip("[]").split(",") if index.strip()]
-        if all(0 <= index < ENTRIES for index in indices):
-            packed = struct.pack(f">{len(indices)}I", *indices)
+        indices = [index.strip() for index in text.strip("[]").split(",") if index.strip()]
+        if all(index.isdecimal() and int(index) < ENTRIES for index in indices):
+            packed = struct.pack(f">{len(indices)}I", *map(int, indices))
             db.execute(write, {"number": number, "packed": packed})
         else:  # no list has such an entry, and nothing was ever sealed from here on
             db.execute(end, {"number": number})

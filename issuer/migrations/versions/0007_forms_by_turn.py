@@ -20,6 +20,7 @@ from talentseal.service.migrations import NUMBER
 
 revision = "0007"
 down_revision = "0006"
+ENTRIES = 2**20  # of a status list
 _KNOW = sa.text(
     "INSERT INTO form_turn (uri, idx, block, turn) VALUES (:uri, :idx, :block, :turn) "
     "ON CONFLICT DO NOTHING"  # where two blocks hold one index, the first has it
@@ -70,10 +71,12 @@ def _refuse_loss(db: sa.Connection) -> None:
     """Raises UnavailableError where a form names no list; without it nobody could revoke it."""
     before, after = (db.execute(_COUNT[name]).scalar_one() for name in ("form_before", "form"))
     if after < before:
-        raise UnavailableError(
-            f"{before - after} sealed forms name a status list that this database does not know",
-            hint="Nothing was changed. Somebody wrote to this database by hand: restore a backup.",
-        )
+        raise _by_hand(f"{before - after} sealed forms name a status list that is not known here")
+
+
+def _by_hand(what: str) -> UnavailableError:
+    hint = "Nothing was changed. Somebody wrote to this database by hand: restore a backup."
+    return UnavailableError(what, hint=hint)
 
 
 def _know_blocks(db: sa.Connection) -> None:
@@ -85,9 +88,10 @@ def _know_blocks(db: sa.Connection) -> None:
         if not packed:  # SQLite's default, which is a text and no bytes
             db.execute(_EMPTY, {"number": number, "packed": b""})
             continue
-        indices = struct.unpack(f">{len(packed) // 4}I", packed)
+        count, rest = divmod(len(packed), 4)
+        indices = struct.unpack(f">{count}I", packed[: count * 4])
         _know(db, uri, number, indices)
-        if db.execute(_KNOWN, {"number": number}).scalar_one() < len(indices):
+        if rest or db.execute(_KNOWN, {"number": number}).scalar_one() < len(indices):
             db.execute(_END, {"number": number})
 
 
@@ -108,6 +112,8 @@ def _unknown(db: sa.Connection) -> Iterator[tuple[str, list[int]]]:
             "WHERE known.idx IS NULL ORDER BY 1, 2"
         )
     ).all()
+    if not all(0 <= idx < ENTRIES for _, idx in rows):
+        raise _by_hand("a sealed form has an index that no status list has")
     for uri, same in groupby(rows, itemgetter(0)):
         yield uri, [idx for _, idx in same]
 
