@@ -50,8 +50,13 @@ class Folder:
             yield file
 
     def settle(self, number: int, digest: str) -> None:
-        """Return once a chunk that was kept is on the disk. Raises UnavailableError."""
-        sync(self.part(number, digest))
+        """Return once a chunk that was kept is on the disk. Raises UnavailableError.
+
+        Somebody who resumes the job may have put another on record and removed this one.
+        """
+        part = self.part(number, digest)
+        if part.exists() or not self._place(number).exists():
+            sync(part)
 
     def put(self, number: int, digest: str) -> None:
         """Move a chunk that is on record to its place. Raises UnavailableError.
@@ -88,14 +93,21 @@ class Folder:
         return any(self.path.glob(f"{self.job[:12]}-*"))
 
     def end(self) -> None:
-        """Once nothing is left to be sealed: names that last, without what killed runs had begun.
+        """Once nothing is left to be sealed: names that last, without what killed runs had left.
 
-        Raises UnavailableError.
+        That is what they had begun, and chunks beside their places that are not on record: whoever
+        handed one out would hand out what nobody can revoke. Raises UnavailableError.
         """
-        for path in self.path.glob(f".{self.job[:12]}-*"):
+        for path in (*self.path.glob(f".{self.job[:12]}-*"), *self._overtaken()):
             with suppress(OSError):  # it may be deleted by hand
                 path.unlink()
         sync_names(self.path)
+
+    def _overtaken(self) -> Iterator[Path]:
+        """Chunks beside their places, where others are that were put on record."""
+        for path in self.path.glob(f"{self.job[:12]}-*.part"):
+            if path.with_name(f"{path.name.partition('.')[0]}.jsonl").exists():
+                yield path
 
     def _place(self, number: int) -> Path:
         return self.path / f"{self.job[:12]}-{number + 1:05}.jsonl"

@@ -350,6 +350,19 @@ def test_the_last_rows_are_not_forgotten_in_another_folder(bureau: Bureau) -> No
     assert placed.exists()
 
 
+def test_what_killed_runs_left_beside_its_place_is_removed_at_the_end(bureau: Bureau) -> None:
+    """Certificates that are not on record: nobody could revoke them."""
+    argv = options(bureau, write(bureau, rows(2)))
+    bureau.ask(*argv)
+    folder = bureau.home / "sealed"
+    (placed,) = folder.iterdir()
+    for name in (f"{placed.stem}.0123456789abcdef.part", f"{placed.stem[:-1]}9.0.part", "my.part"):
+        (folder / name).write_bytes(placed.read_bytes())
+    assert bureau.run(*argv, "--resume").code == Exit.USAGE  # every row is sealed
+    left = {path.name for path in folder.iterdir()}
+    assert left == {placed.name, f"{placed.stem[:-1]}9.0.part", "my.part"}
+
+
 def test_rows_that_a_lost_database_has_sealed_are_not_written_over(bureau: Bureau) -> None:
     argv = options(bureau, write(bureau, rows(2)))
     bureau.ask(*argv)
