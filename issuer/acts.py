@@ -19,7 +19,7 @@ from talentseal.encoding import b64url_decode, b64url_encode, dump_json, parse_j
 from talentseal.errors import UsageError
 from talentseal.keystore import open_box, seal_box
 from talentseal.service.answers import check_match
-from talentseal.service.idempotency import Call, Kept, call_of, claim, keep
+from talentseal.service.idempotency import Call, Kept, call_of, claim, keep, key_of
 from talentseal.service.paging import after
 
 Document = Mapping[str, Any]
@@ -36,7 +36,7 @@ async def _octets(
         str | None, Header(description="16 to 64 characters of A-Z a-z 0-9 . _ ~ -, new for each.")
     ] = None,
 ) -> bytes:
-    """The key is read by `call_of`; here it is only described."""
+    """The key is read by `key_of`; here it is only described."""
     del idempotency_key
     return await request.body()
 
@@ -67,7 +67,7 @@ def once(
 
     secret  the answer quotes a certificate
     """
-    key = request.headers.get("idempotency-key")
+    key = key_of(request.headers.get("idempotency-key"))
     call = call_of(key, actor, method=request.method, path=request.url.path, body=octets)
     lock = _lock(key, actor) if secret else None
     with transaction(office.engine) as db:
@@ -92,7 +92,7 @@ def _opened(document: Document, lock: bytes) -> Document:
     return opened
 
 
-def _lock(key: str | None, actor: str) -> bytes:
+def _lock(key: str, actor: str) -> bytes:
     return hashlib.sha256(f"talentseal answer\n{actor}\n{key}".encode()).digest()
 
 

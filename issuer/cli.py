@@ -470,6 +470,8 @@ def resend(
     from issuer.status.outbox import resend as send_again
     from talentseal.encoding import to_seconds
 
+    if not 0 < days <= MAX_RESEND_DAYS:
+        raise UsageError(f"orders of 1 to {MAX_RESEND_DAYS} days are sent again")
     office, moment = Office.here(), now()
     shown = show_blocks(office, now=moment)  # first: orders name their indices
     _tell_refused(shown.refused)
@@ -487,6 +489,7 @@ def _tell_refused(refused: "Sequence[RefusedBlock]") -> None:
         note(f"The registry refused block {one.block} of {one.uri}: {one.code}.")
 
 
+MAX_RESEND_DAYS = 3650
 Reason = Annotated[str, typer.Option("--reason", help="Code of the reason.")]
 
 

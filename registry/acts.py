@@ -19,7 +19,7 @@ from talentseal.encoding import dump_json
 from talentseal.service.app import StrictRoute
 from talentseal.service.auth import Actor
 from talentseal.service.forms import check_media_type
-from talentseal.service.idempotency import call_of, claim, keep
+from talentseal.service.idempotency import call_of, claim, keep, key_of
 
 CODE = r"^[A-Z]{2}(/[0-9]{2,12})?$"
 JOSE = "application/jose"
@@ -95,7 +95,7 @@ def _key(
         ),
     ] = None,
 ) -> None:
-    """Documents the header; it is read by `call_of`."""
+    """Documents the header; it is read by `key_of`."""
 
 
 Octets = Annotated[bytes, Depends(_octets)]
@@ -118,7 +118,7 @@ def once(
 ) -> Response:
     """Do an act, or find what it answered before. Raises what `act` raises, and our errors."""
     office = house.view(who.id)
-    key = request.headers.get("idempotency-key")
+    key = key_of(request.headers.get("idempotency-key"))
     call = call_of(key, who.id, method=request.method, path=request.url.path, body=octets)
     touched: Collection[str] = ()
     with office.transaction() as session:

@@ -68,15 +68,18 @@ def names_tag(listed: str, tag: str) -> bool:
 
 
 def check_match(request: Request, tag: str) -> None:
-    """Raises RefusedError `PRECONDITION_REQUIRED` or `PRECONDITION_FAILED`."""
-    given = request.headers.get("if-match")
-    if given is None:
+    """Raises RefusedError `PRECONDITION_REQUIRED` or `PRECONDITION_FAILED`.
+
+    `*` would match whatever is there; it tells nothing about what was read, and is as good as none.
+    """
+    given = {one.strip() for line in request.headers.getlist("if-match") for one in line.split(",")}
+    if not given - {"*"}:
         raise RefusedError(
             "a change says which version it was made from",
             code="PRECONDITION_REQUIRED",
             hint="Read it first and send its ETag as If-Match.",
         )
-    if tag not in {one.strip() for one in given.split(",")}:
+    if tag not in given:
         raise RefusedError(
             "somebody has changed it meanwhile",
             code="PRECONDITION_FAILED",

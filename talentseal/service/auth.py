@@ -52,7 +52,7 @@ def token_digest(token: str) -> str:
 def bearer_of(authorization: str | None) -> str:
     """The token in a header `Authorization`. Raises RefusedError `UNAUTHENTICATED`."""
     scheme, _, token = (authorization or "").partition(" ")
-    token = token.strip()
+    token = token.strip(" \t")
     if scheme.lower() != "bearer" or not token or len(token) > _MAX_TOKEN_CHARACTERS:
         raise unauthenticated()
     return token

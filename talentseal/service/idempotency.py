@@ -71,19 +71,27 @@ class Kept:
     answer: bytes
 
 
-def call_of(key: str | None, actor: str, *, method: str, path: str, body: bytes) -> Call:
-    """The call that a request makes. Raises UsageError `IDEMPOTENCY_KEY_MISSING`.
+def key_of(header: str | None) -> str:
+    """The key in a header `Idempotency-Key`; blanks around a value are none of it (RFC 9110 §5.5).
 
-    key    the header `Idempotency-Key`, if one came
-    actor  id of the account: keys of others are never seen
-    body   the octets, as they came
+    Raises UsageError `IDEMPOTENCY_KEY_MISSING`.
     """
-    if key is None or not _KEY.fullmatch(key):
+    key = (header or "").strip(" \t")
+    if not _KEY.fullmatch(key):
         raise UsageError(
             "a call that creates something carries an Idempotency-Key",
             code="IDEMPOTENCY_KEY_MISSING",
             hint="16 to 64 characters of A-Z a-z 0-9 . _ ~ -, new for each act.",
         )
+    return key
+
+
+def call_of(key: str, actor: str, *, method: str, path: str, body: bytes) -> Call:
+    """The call that a request makes.
+
+    actor  id of the account: keys of others are never seen
+    body   the octets, as they came
+    """
     named = f"{actor}\n{method}\n{path}\n{key}"
     digests = (hashlib.sha256(part).hexdigest() for part in (named.encode(), body))
     return Call(*digests)

@@ -90,6 +90,8 @@ def test_by_file_a_forgotten_block_is_taken_back_and_what_was_sealed_from_it_rev
     (order,) = json.loads(refused.out)["orders"]
     assert (refused.code, order["code"]) == (Exit.REFER, "NOT_FOUND")
     assert "NOT_FOUND" in bureau.run("list").err
+    for days in ("0", "-3", "99999999999999999999"):
+        assert bureau.refused("resend", "--days", days) == (Exit.USAGE, "REQUEST_INVALID")
     told = bureau.ask("resend")
     assert told == {
         "orders": 1,

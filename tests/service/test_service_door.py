@@ -11,8 +11,10 @@ from pydantic import BaseModel, ConfigDict
 from serving import http_client, serving
 
 from talentseal.errors import RefusedError, UnavailableError, UsageError
+from talentseal.service.answers import check_match
 from talentseal.service.app import MAX_BODY_BYTES, Service, new_app
 from talentseal.service.auth import bearer_of, new_token, token_digest
+from talentseal.service.idempotency import key_of
 from talentseal.service.limits import Limiter, Rate, near, parse_rate
 from talentseal.service.logs import Log, allow_listed
 
@@ -74,6 +76,10 @@ def build(rate: Rate = PLENTY) -> FastAPI:
     def broken() -> None:
         raise BrokenError("secret-word")
 
+    @app.put("/tagged")
+    def tagged(request: Request) -> None:
+        check_match(request, '"2"')
+
     @app.get("/me")
     def me(request: Request) -> str:
         return token_digest(bearer_of(request.headers.get("authorization")))
@@ -119,6 +125,45 @@ def test_a_body_that_is_not_said_to_be_json_is_refused_as_such(
     answer = client.post("/notes", content=b'{"title":"a","size":1}', headers=headers)
     problem(answer, 415, "MEDIA_TYPE_UNSUPPORTED")
     problem(client.post("/notes", headers=headers), 422, "REQUEST_INVALID")
+
+
+@pytest.mark.parametrize(
+    ("tags", "status"),
+    [
+        (['"2"'], 200),
+        (['"1", "2"'], 200),
+        (['"1"', '"2"'], 200),
+        (['"2"', '"1"'], 200),
+        (['"1"'], 412),
+        (['W/"2"'], 412),
+        (['*, "1"'], 412),
+        (["*"], 428),
+        ([], 428),
+    ],
+)
+def test_a_change_names_the_version_that_it_was_made_from(
+    client: httpx2.Client, tags: list[str], status: int
+) -> None:
+    answer = client.put("/tagged", headers=[("if-match", tag) for tag in tags])
+    assert answer.status_code == status
+
+
+@pytest.mark.parametrize("end", [b"\xa0", b"\x85"])
+def test_a_token_ends_where_its_last_letter_stands(client: httpx2.Client, end: bytes) -> None:
+    token = new_token()
+    told = b"Bearer " + token.encode()
+    with_more = client.get("/me", headers={b"authorization": told + end})
+    assert with_more.json() != token_digest(token)
+
+
+def test_blanks_around_a_key_or_a_token_are_none_of_it() -> None:
+    """RFC 9110 §5.5; clients that are in use do not send them, and some servers leave them on."""
+    key, token = "k" * 16, new_token()
+    assert key_of(f" {key} \t") == key
+    assert bearer_of(f"Bearer {token} \t") == token
+    for bad in (None, "", " ", "k" * 15, f"{key}\xa0", f"{key} {key}"):
+        with pytest.raises(UsageError, match="carries an Idempotency-Key"):
+            key_of(bad)
 
 
 @pytest.mark.parametrize("path", ["/notes", "/large"])
