@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from benchmarks.goals import GOALS
 from benchmarks.inputs import check_refusals, flip_text
@@ -23,6 +23,7 @@ from benchmarks.pairing import CALLS, GoalResult, blocks_for, compare, result
 from benchmarks.report import ROOT
 from benchmarks.shown import ROW, network
 
+STARTS = 5  # of each server: where its memory comes to lie is worth a thirtieth
 BATCH = 50
 BATCH_LIMIT = 1.5
 
@@ -38,17 +39,18 @@ def run(quick: bool) -> list[GoalResult]:  # noqa: FBT001 - the shape all bench 
     """Goal 15, and the batch of 50 beside it."""
     city = network()
     row = [city.shown() for _ in range(ROW)]
-    with (
-        tempfile.TemporaryDirectory() as folder,
-        _server("bare", folder) as bare,
-        _server("ours", folder) as ours,
-    ):
-        token, rest = row[0].split("~", 1)
-        bad = {"signature": f"{flip_text(token, -9)}~{rest}", "no credential": "nothing"}
-        refused = check_refusals(ours.accepts, good=row[0], bad=bad)
-        check_refusals(bare.accepts, good=row[0], bad=bad)
-        found = _single(bare, ours, row, blocks=blocks_for(quick=quick))
-        ratio = _batch(bare, ours, row, blocks=blocks_for(quick=quick) // 4)
+    token, rest = row[0].split("~", 1)
+    bad = {"signature": f"{flip_text(token, -9)}~{rest}", "no credential": "nothing"}
+    blocks, one, fifty = blocks_for(quick=quick) // STARTS, _Taken([], []), _Taken([], [])
+    for _ in range(STARTS):
+        with _servers() as (bare, ours):
+            refused = check_refusals(ours.accepts, good=row[0], bad=bad)
+            check_refusals(bare.accepts, good=row[0], bad=bad)
+            _single(bare, ours, row, blocks=blocks, taken=one)
+            _batch(bare, ours, row, blocks=blocks // 4, taken=fifty)
+    ratio = compare(*fifty, calls=BATCH).ratio_p10
+    inputs = f"{len(row[0])} characters in JSON, one connection, CPU of {STARTS} server processes"
+    found = result(GOALS[15], compare(*one, calls=CALLS), inputs=inputs, refusals_checked=0)
     told = f"{ratio:.2f} of the procedure's own CPU for a credential (at most {BATCH_LIMIT:g})"
     extra = {f"a batch of {BATCH}": told}
     return [replace(found, refusals_checked=refused, why_not_lower=WHY_NOT_LOWER, extra=extra)]
@@ -91,7 +93,14 @@ def question(text: str) -> bytes:
     return json.dumps({"evidence": text, "place": "CN/9999", "purpose": "employment"}).encode()
 
 
-def _single(bare: Server, ours: Server, row: Sequence[str], *, blocks: int) -> GoalResult:
+class _Taken(NamedTuple):
+    """Seconds of blocks, of the floor and of ours."""
+
+    floors: list[float]
+    mine: list[float]
+
+
+def _single(bare: Server, ours: Server, row: Sequence[str], *, blocks: int, taken: _Taken) -> None:
     bodies = [question(text) for text in row]
     floors: list[float] = []
     mine: list[float] = []
@@ -100,12 +109,11 @@ def _single(bare: Server, ours: Server, row: Sequence[str], *, blocks: int) -> G
         part = [bodies[(number * CALLS + i) % len(bodies)] for i in range(CALLS)]
         for server, costs in sides if number % 2 else reversed(sides):
             costs.append(server.cost(lambda s=server, p=part: [s.ask(body) for body in p]))  # type: ignore[misc]
-    pairing = compare(floors[1:], mine[1:], calls=CALLS)
-    inputs = f"{len(row[0])} characters in JSON, one connection, CPU of the server process"
-    return result(GOALS[15], pairing, inputs=inputs, refusals_checked=0)
+    taken.floors.extend(floors[1:])
+    taken.mine.extend(mine[1:])
 
 
-def _batch(bare: Server, ours: Server, row: Sequence[str], *, blocks: int) -> float:
+def _batch(bare: Server, ours: Server, row: Sequence[str], *, blocks: int, taken: _Taken) -> None:
     """CPU for a credential in a batch, over that of the bare application's procedure alone."""
     lines = [question(row[i % len(row)]) for i in range(BATCH)]
     body = b"\n".join(lines)
@@ -122,7 +130,19 @@ def _batch(bare: Server, ours: Server, row: Sequence[str], *, blocks: int) -> fl
         ]
         for act in acts if number % 2 else reversed(acts):
             act()
-    return compare(floors[1:], mine[1:], calls=BATCH).ratio_p10
+    taken.floors.extend(floors[1:])
+    taken.mine.extend(mine[1:])
+
+
+@contextmanager
+def _servers() -> Iterator[tuple[Server, Server]]:
+    """The bare one and ours."""
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        _server("bare", folder) as bare,
+        _server("ours", folder) as ours,
+    ):
+        yield bare, ours
 
 
 @contextmanager
