@@ -20,6 +20,7 @@ from typing import Any, Protocol
 
 from fastapi import APIRouter, FastAPI, Request, Response
 from fastapi.routing import APIRoute
+from fastapi.telemetry import TelemetryConfig
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -41,6 +42,11 @@ MAX_HEADERS = 100
 MAX_TARGET_BYTES = 8 * 1024
 MAX_BODY_BYTES = 256 * 1024
 MAX_BODY_MEMBERS = 10_000
+# Settings that somebody made for other programs must not have the framework send away what calls
+# were made: our own log and numbers say what may be known.
+_SILENT: TelemetryConfig = {
+    "tracing": False, "metrics": False, "logs": False, "auto_configure": False,
+}  # fmt: skip
 BODY_SECONDS = 30.0
 # A caller who is answered before its body has come reads that once it has sent it, or not at all.
 LINGER_SECONDS, LINGER_BYTES = 5.0, 16 * 1024 * 1024
@@ -153,6 +159,7 @@ def new_app(title: str, service: Service, *, jobs: Callable[[], Sequence[Job]] =
         lifespan=lifespan,
         redirect_slashes=False,
         responses={"default": problems.DOCUMENTED},
+        telemetry=_SILENT,
     )
     app.router.route_class = StrictRoute
     app.state.service, app.state.jobs = service, {}
